@@ -1,0 +1,303 @@
+"""Values of a render job: frozen, keyword-only, without tensors; stdlib only.
+
+Units are suffixes: _s seconds, _hz hertz, _db decibel, _samples sample frames.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+
+SCHEMA_VERSION = 1
+MAX_PROMPT_CHARACTERS = 2000
+MIN_DURATION_S = 0.2
+MAX_DURATION_S = 10.24
+MAX_TAKES = 16
+
+
+class Task(Enum):
+    GENERATE = "generate"
+    TRANSFER = "transfer"
+    INPAINT = "inpaint"
+    SUPERRES = "superres"
+
+    @property
+    def needs_region(self) -> bool:
+        """Tell whether the task edits existing audio."""
+        return self is not Task.GENERATE
+
+
+class SamplerName(Enum):
+    DDPM = "ddpm"
+    DDIM = "ddim"
+    DPMPP_2M = "dpmpp_2m"
+    UNIPC = "unipc"
+
+
+class MaskOp(Enum):
+    ADD = "add"
+    SUBTRACT = "subtract"
+
+
+class ConditionKind(Enum):
+    TEXT = "text"
+    AUDIO = "audio"
+
+
+class ErrorCode(Enum):
+    BAD_ADDRESS = "bad_address"
+    BAD_ARGS = "bad_args"
+    BAD_JSON = "bad_json"
+    NOT_FOUND = "not_found"
+    QUEUE_FULL = "queue_full"
+    TOO_LARGE = "too_large"
+    IO_MISSING = "io_missing"
+    IO_FORMAT = "io_format"
+    PATH_DENIED = "path_denied"
+    AUTH = "auth"
+    MODEL_MISSING = "model_missing"
+    MODEL_CORRUPT = "model_corrupt"
+    OOM = "oom"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    PLUGIN_CRASH = "plugin_crash"
+    PLUGIN_TIMEOUT = "plugin_timeout"
+    NAN_OUTPUT = "nan_output"
+    SILENT_OUTPUT = "silent_output"
+    DISK_FULL = "disk_full"
+    INTERNAL = "internal"
+    UNSUPPORTED_VERSION = "unsupported_version"
+
+
+class EventKind(Enum):
+    STATE = "state"
+    PROGRESS = "progress"
+    TAKE = "take"
+    DONE = "done"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    """The only form in which an error crosses a process."""
+
+    code: ErrorCode
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSpan:
+    """A stretch of time with 0 <= start_s < end_s."""
+
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
+            raise ValueError(f"span {self.start_s}..{self.end_s} s is not finite")
+        if self.start_s < 0 or self.end_s <= self.start_s:
+            raise ValueError(f"span must have 0 <= start < end, got {self.start_s}..{self.end_s} s")
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+    def padded(self, before_s: float, after_s: float) -> TimeSpan:
+        """Widen the span, never below time zero."""
+        return TimeSpan(start_s=max(0.0, self.start_s - before_s), end_s=self.end_s + after_s)
+
+    def intersect(self, other: TimeSpan) -> TimeSpan | None:
+        """Return the common stretch, or None where there is none."""
+        start_s, end_s = max(self.start_s, other.start_s), min(self.end_s, other.end_s)
+        return TimeSpan(start_s=start_s, end_s=end_s) if start_s < end_s else None
+
+    def shifted(self, by_s: float) -> TimeSpan:
+        return TimeSpan(start_s=self.start_s + by_s, end_s=self.end_s + by_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Where the DAW wants the result placed."""
+
+    track: str = ""
+    position_s: float = 0.0
+    tempo_bpm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A stretch of an audio file; no span means the whole file."""
+
+    path: str
+    span: TimeSpan | None = None
+    anchor: Anchor | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RectShape:
+    """A time-frequency rectangle; no bound in Hz means the whole band."""
+
+    span: TimeSpan
+    low_hz: float = 0.0
+    high_hz: float | None = None
+    op: MaskOp = MaskOp.ADD
+
+    def __post_init__(self) -> None:
+        if self.low_hz < 0 or (self.high_hz is not None and self.high_hz <= self.low_hz):
+            raise ValueError(f"band must have 0 <= low < high, got {self.low_hz}..{self.high_hz} Hz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolygonShape:
+    """A closed outline of at least three (seconds, Hz) points."""
+
+    points: tuple[tuple[float, float], ...]
+    op: MaskOp = MaskOp.ADD
+
+    def __post_init__(self) -> None:
+        if len(self.points) < 3:
+            raise ValueError(f"a polygon needs at least 3 points, got {len(self.points)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrushShape:
+    """A stroke through (seconds, Hz) points with an elliptic tip."""
+
+    points: tuple[tuple[float, float], ...]
+    radius_s: float
+    radius_hz: float
+    op: MaskOp = MaskOp.ADD
+
+    def __post_init__(self) -> None:
+        if not self.points:
+            raise ValueError("a brush needs at least 1 point")
+        if self.radius_s <= 0 or self.radius_hz <= 0:
+            raise ValueError("a brush needs radii above zero")
+
+
+Shape = RectShape | PolygonShape | BrushShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """What to regenerate: shapes applied in order, in seconds from the region's start and Hz."""
+
+    shapes: tuple[Shape, ...]
+    feather_s: float = 0.01
+    feather_hz: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not any(shape.op is MaskOp.ADD for shape in self.shapes):
+            raise ValueError("a mask needs at least one shape that adds")
+        if self.feather_s < 0 or self.feather_hz < 0:
+            raise ValueError("a feather must not be negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One thing the result should be like: a text, or an audio file; weights are relative."""
+
+    kind: ConditionKind
+    value: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise ValueError(f"a condition's weight must be above zero, got {self.weight}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerSpec:
+    """How to sample: strength is n0/N of the paper's eq. 10 (1 = from pure noise).
+
+    guidance_from and guidance_to bound the part of the noise levels (1 = pure noise, 0 = clean)
+    in which guidance acts; guidance_rescale is phi of Lin et al. 2024, sec. 3.4.
+    """
+
+    name: SamplerName = SamplerName.DPMPP_2M
+    steps: int = 20
+    guidance: float = 2.5
+    eta: float = 0.0
+    strength: float = 0.5
+    guidance_from: float = 1.0
+    guidance_to: float = 0.0
+    guidance_rescale: float = 0.0
+
+    def __post_init__(self) -> None:
+        _within("steps", self.steps, 1, 1000)
+        _within("guidance", self.guidance, 0.0, 30.0)
+        _within("eta", self.eta, 0.0, 1.0)
+        _within("strength", self.strength, 0.0, 1.0)
+        _within("guidance_rescale", self.guidance_rescale, 0.0, 1.0)
+        if not 0.0 <= self.guidance_to <= self.guidance_from <= 1.0:
+            raise ValueError("guidance interval must have 0 <= guidance_to <= guidance_from <= 1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderSpec:
+    """All that a render depends on: same spec, weights and device give the same audio.
+
+    duration_s is asked of GENERATE only; the edits take the region's length. cutoff_hz is where
+    SUPERRES starts to regenerate (None: half the model's band).
+    """
+
+    task: Task
+    prompt: str = ""
+    negative: str = ""
+    conditions: tuple[Condition, ...] = ()
+    region: Region | None = None
+    duration_s: float | None = None
+    mask: Mask | None = None
+    cutoff_hz: float | None = None
+    sampler: SamplerSpec = field(default_factory=SamplerSpec)
+    seed: int = 0
+    takes: int = 1
+    model: str = "starter"
+    match_level: bool = True
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if len(self.prompt) > MAX_PROMPT_CHARACTERS or len(self.negative) > MAX_PROMPT_CHARACTERS:
+            raise ValueError(f"a prompt may have at most {MAX_PROMPT_CHARACTERS} characters")
+        if not self.prompt.strip() and not self.conditions and self.task is not Task.SUPERRES:
+            raise ValueError("the prompt is empty")
+        if self.task.needs_region and self.region is None:
+            raise ValueError(f"{self.task.value} needs a region")
+        if self.task is Task.GENERATE:
+            if self.duration_s is None:
+                raise ValueError("generate needs a duration")
+            _within("duration", self.duration_s, MIN_DURATION_S, MAX_DURATION_S)
+        if self.task is Task.INPAINT and self.mask is None:
+            raise ValueError("inpaint needs a mask")
+        _within("takes", self.takes, 1, MAX_TAKES)
+        _within("seed", self.seed, 0, 2**63 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One finished result, best first by clap_score within its job."""
+
+    path: str
+    seed: int
+    clap_score: float
+    peak_db: float
+    rms_db: float
+    length_samples: int
+    spec_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """Something that happened to a job; seq counts from 0 without gaps."""
+
+    job_id: str
+    seq: int
+    kind: EventKind
+    payload: dict[str, object]
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {value}")
