@@ -1,0 +1,1 @@
+"""Training sounds rendered on the fly, each with a caption that tells the truth about it."""
