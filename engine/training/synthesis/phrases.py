@@ -85,6 +85,7 @@ class _Plan:
     interval_s: float
     gate: float
     velocity: int
+    chordal: bool
 
 
 def draw_phrase(rng: np.random.Generator, compass: Compass, duration_s: float) -> Phrase:
@@ -97,6 +98,7 @@ def draw_phrase(rng: np.random.Generator, compass: Compass, duration_s: float) -
         interval_s=_interval_s(rng, pace),
         gate=float(rng.choice((0.45, 0.85, 1.0))),
         velocity=_velocity(rng, touch),
+        chordal=Style.CHORDS in compass.styles,
     )
     notes = _WRITERS[style](rng, plan, duration_s)
     return Phrase(notes=notes, attributes=_attributes(notes, register, touch, duration_s))
@@ -186,7 +188,7 @@ def _repeated(rng: np.random.Generator, plan: _Plan, duration_s: float) -> tuple
 
 
 def _held(rng: np.random.Generator, plan: _Plan, duration_s: float) -> tuple[Note, ...]:
-    keys = _chord_keys(rng, plan.keys)[: _pick(rng, (1, 1, 2, 3))]
+    keys = _chord_keys(rng, plan.keys)[: _pick(rng, (1, 2, 3)) if plan.chordal else 1]
     return tuple(_note(rng, plan, key, 0.0, duration_s) for key in keys)
 
 
