@@ -1,0 +1,240 @@
+"""CLAP: text and audio embedded into one space, built on the transformers network.
+
+B batch, K windows, S samples, L tokens, E embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import soxr
+import torch
+import transformers
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from engine.models.clap_features import CLAP_SAMPLE_RATE_HZ, MEL_BINS, ClapFeatures, even_windows
+from engine.models.clap_tokenizer import PAD, PAD_ID, load_tokenizer, train_tokenizer
+
+__all__ = [
+    "ClapConfig",
+    "ClapProvider",
+    "TransformersClap",
+    "build_clap_model",
+    "embed_windows",
+    "load_tokenizer",
+    "to_clap_rate",
+    "train_tokenizer",
+]
+
+WINDOWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClapConfig:
+    """Sizes of both towers; the defaults are LAION's HTSAT-tiny with RoBERTa-base.
+
+    layer_norm_eps is the text tower's: 1e-5 in LAION's training, 1e-12 in the hub's conversions.
+    max_positions counts RoBERTa's two unused ones, so a prompt may have max_positions - 2 tokens.
+    """
+
+    text_hidden: int = 768
+    text_layers: int = 12
+    text_heads: int = 12
+    text_ffn: int = 3072
+    vocabulary: int = 50265
+    max_positions: int = 514
+    layer_norm_eps: float = 1e-5
+    text_dropout: float = 0.1
+    patch_embeds_hidden: int = 96
+    patch_size: int = 4
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    heads: tuple[int, ...] = (4, 8, 16, 32)
+    window: int = 8
+    spec_size: int = 256
+    audio_dropout: float = 0.0
+    projection: int = 512
+
+    def __post_init__(self) -> None:
+        if len(self.depths) != len(self.heads):
+            raise ValueError(f"depths {self.depths} and heads {self.heads} must have the same length")
+        smallest_grid = self.spec_size // self.patch_size // 2 ** (len(self.depths) - 1)
+        if smallest_grid < self.window:
+            raise ValueError(
+                f"the last stage has {smallest_grid} patches, fewer than the window {self.window}"
+            )
+
+    @property
+    def audio_hidden(self) -> int:
+        """Return the width of the last audio stage."""
+        return self.patch_embeds_hidden * 2 ** (len(self.depths) - 1)
+
+    @property
+    def max_tokens(self) -> int:
+        return self.max_positions - 2
+
+    @classmethod
+    def laion_tiny(cls) -> ClapConfig:
+        return cls()
+
+    @classmethod
+    def laion_base(cls) -> ClapConfig:
+        return cls(patch_embeds_hidden=128, depths=(2, 2, 12, 2))
+
+    @classmethod
+    def starter(cls) -> ClapConfig:
+        """Return the narrow network of the embedded starter model."""
+        return cls(
+            text_hidden=192,
+            text_layers=4,
+            text_heads=6,
+            text_ffn=768,
+            vocabulary=1500,
+            max_positions=130,
+            patch_embeds_hidden=32,
+            depths=(1, 1, 2, 1),
+            heads=(2, 4, 8, 16),
+        )
+
+    @classmethod
+    def debug(cls) -> ClapConfig:
+        """Return the smallest network that still has every part."""
+        return cls(
+            text_hidden=8,
+            text_layers=1,
+            text_heads=2,
+            text_ffn=16,
+            vocabulary=300,
+            max_positions=66,
+            patch_embeds_hidden=4,
+            patch_size=16,
+            depths=(1, 1),
+            heads=(1, 2),
+            projection=16,
+        )
+
+
+class ClapProvider(Protocol):
+    """Embeds prompts and audio; every row has length 1, the same input gives the same row."""
+
+    embedding_width: int
+
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """Return text_BE, one row for each prompt."""
+        ...
+
+    def embed_audio(self, audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
+        """Return audio_BE, one row for each clip."""
+        ...
+
+
+def build_clap_model(config: ClapConfig) -> transformers.ClapModel:
+    """Build the network with random weights, in evaluation mode."""
+    return transformers.ClapModel(_transformers_config(config)).eval()
+
+
+class TransformersClap:
+    """Serve a transformers ClapModel as a ClapProvider.
+
+    Clips over 10 s get the mean over evenly spaced windows, where the original crops at random.
+    """
+
+    def __init__(self, model: transformers.ClapModel, tokenizer: Tokenizer) -> None:
+        self.embedding_width: int = model.config.projection_dim
+        self.model = model.eval()
+        self._features = ClapFeatures()
+        self._tokenizer = _padding_tokenizer(tokenizer, model.config.text_config.max_position_embeddings - 2)
+        self._empty_1E: Tensor | None = None
+
+    @torch.no_grad()
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """Return text_BE; a prompt beyond the text tower's positions is cut at its end."""
+        if not any(prompts):
+            return self._empty().repeat(len(prompts), 1)
+        return self._embed_tokens(prompts)
+
+    @torch.no_grad()
+    def embed_audio(self, audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
+        """Return audio_BE of clips of any length above zero."""
+        audio_BS = to_clap_rate(audio_BS, sample_rate_hz).to(self._device)
+        self._features.to(self._device)
+        return embed_windows(audio_BS, self._embed_window)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.model.logit_scale_a.device
+
+    def _empty(self) -> Tensor:
+        if self._empty_1E is None:
+            self._empty_1E = self._embed_tokens([""])
+        return self._empty_1E.to(self._device)
+
+    def _embed_tokens(self, prompts: Sequence[str]) -> Tensor:
+        encodings = self._tokenizer.encode_batch(list(prompts))
+        ids_BL = torch.tensor([encoding.ids for encoding in encodings], device=self._device)
+        mask_BL = torch.tensor([encoding.attention_mask for encoding in encodings], device=self._device)
+        # get_text_features returns a tensor or an output object, depending on the release.
+        pooled = self.model.text_model(input_ids=ids_BL, attention_mask=mask_BL).pooler_output
+        return nn.functional.normalize(self.model.text_projection(pooled), dim=-1)
+
+    def _embed_window(self, audio_BS: Tensor) -> Tensor:
+        features = self._features(audio_BS).to(self.model.logit_scale_a.dtype)
+        pooled = self.model.audio_model(input_features=features).pooler_output
+        return nn.functional.normalize(self.model.audio_projection(pooled), dim=-1)
+
+
+def embed_windows(audio_BS: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor:
+    """Embed each 10 s window of 48 kHz clips and return the unit-length mean over windows."""
+    windows_BKS = even_windows(audio_BS)
+    rows = [embed(chunk_BS) for chunk_BS in windows_BKS.flatten(0, 1).split(WINDOWS_AT_ONCE)]
+    embeddings_BKE = torch.cat(rows).unflatten(0, windows_BKS.shape[:2])
+    return nn.functional.normalize(embeddings_BKE.mean(dim=1), dim=-1)
+
+
+def to_clap_rate(audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
+    """Resample to 48 kHz on the CPU."""
+    audio = audio_BS.detach().cpu().float()
+    if sample_rate_hz == CLAP_SAMPLE_RATE_HZ:
+        return audio
+    clips = [soxr.resample(clip.numpy(), sample_rate_hz, CLAP_SAMPLE_RATE_HZ) for clip in audio]
+    return torch.from_numpy(np.stack(clips))
+
+
+def _transformers_config(config: ClapConfig) -> transformers.ClapConfig:
+    text = {
+        "vocab_size": config.vocabulary,
+        "hidden_size": config.text_hidden,
+        "num_hidden_layers": config.text_layers,
+        "num_attention_heads": config.text_heads,
+        "intermediate_size": config.text_ffn,
+        "max_position_embeddings": config.max_positions,
+        "layer_norm_eps": config.layer_norm_eps,
+        "hidden_dropout_prob": config.text_dropout,
+        "attention_probs_dropout_prob": config.text_dropout,
+        "pad_token_id": PAD_ID,
+    }
+    audio = {
+        "hidden_size": config.audio_hidden,
+        "patch_embeds_hidden_size": config.patch_embeds_hidden,
+        "patch_size": config.patch_size,
+        "patch_stride": [config.patch_size, config.patch_size],
+        "depths": list(config.depths),
+        "num_hidden_layers": len(config.depths),
+        "num_attention_heads": list(config.heads),
+        "window_size": config.window,
+        "spec_size": config.spec_size,
+        "num_mel_bins": MEL_BINS,
+        "hidden_dropout_prob": config.audio_dropout,
+        "enable_fusion": False,
+    }
+    return transformers.ClapConfig(text_config=text, audio_config=audio, projection_dim=config.projection)
+
+
+def _padding_tokenizer(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
+    own = Tokenizer.from_str(tokenizer.to_str())
+    own.enable_truncation(max_tokens)
+    own.enable_padding(pad_id=PAD_ID, pad_token=PAD)
+    return own
