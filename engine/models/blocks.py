@@ -1,0 +1,63 @@
+"""Parts that several networks share.
+
+B batch, N tokens, E embedding, C channels, H height (time), W width (frequency).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+NORM_GROUPS = 32
+
+
+def group_norm(channels: int, eps: float) -> nn.GroupNorm:
+    """Return a norm of 32 groups, or of the most that divide both 32 and a narrower width."""
+    return nn.GroupNorm(math.gcd(NORM_GROUPS, channels), channels, eps=eps)
+
+
+def conv3(in_channels: int, out_channels: int, stride: int = 1, padding: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=padding)
+
+
+def conv1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 1)
+
+
+@torch.no_grad()
+def zero_initialised(module: nn.Conv2d) -> nn.Conv2d:
+    """Zero the weights, so that the residual branch which ends here starts as nothing."""
+    for parameter in module.parameters():
+        parameter.zero_()
+    return module
+
+
+def to_tokens(x_BCHW: Tensor) -> Tensor:
+    """Return (B, N, C) with time-major tokens; free of copies on channels-last memory."""
+    return x_BCHW.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def from_tokens(x_BNC: Tensor, height: int, width: int) -> Tensor:
+    return x_BNC.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+
+
+def attend(query_BNE: Tensor, key_BNE: Tensor, value_BNE: Tensor, heads: int) -> Tensor:
+    """Return scaled dot-product attention of so many heads (Vaswani et al. 2017, sec. 3.2)."""
+    split = [x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query_BNE, key_BNE, value_BNE)]
+    return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+
+
+def sinusoidal_embedding(t_B: Tensor, width: int, max_period: float = 10_000.0) -> Tensor:
+    """Return cosines, then sines, of t at geometrically falling frequencies.
+
+    The frequencies are rounded as float32 on purpose: at t near 1000 another rounding moves the
+    fastest components by more than 1e-5 from what released weights were trained with.
+    """
+    half = width // 2
+    ramp_E = torch.arange(half, dtype=torch.float32, device=t_B.device)
+    frequency_E = torch.exp(-math.log(max_period) * ramp_E / half)
+    angle_BE = t_B.float()[:, None] * frequency_E
+    return torch.cat([angle_BE.cos(), angle_BE.sin()], dim=-1)
