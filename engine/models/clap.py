@@ -94,9 +94,10 @@ class ClapConfig:
             text_ffn=768,
             vocabulary=1500,
             max_positions=130,
-            patch_embeds_hidden=32,
-            depths=(1, 1, 2, 1),
-            heads=(2, 4, 8, 16),
+            patch_embeds_hidden=48,
+            patch_size=8,
+            depths=(2, 2, 2),
+            heads=(3, 6, 12),
         )
 
     @classmethod
