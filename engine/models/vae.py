@@ -6,6 +6,7 @@ W latent frequency.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -129,7 +130,7 @@ class Level(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, blocks: int) -> None:
         super().__init__()
         widths = [in_channels] + [out_channels] * blocks
-        self.block = nn.ModuleList(VaeResBlock(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.block = nn.ModuleList(VaeResBlock(a, b) for a, b in itertools.pairwise(widths))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         for block in self.block:
