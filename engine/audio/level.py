@@ -1,0 +1,86 @@
+"""Levels: what the model expects, and what the source had. N channels, S samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+MODEL_PEAK = 0.5
+SILENCE_PEAK = 1e-5
+SAFE_PEAK = 0.989
+FLOOR_DB = -200.0
+_AUDIBLE_RMS = 1e-3
+_MAX_GAIN = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLevel:
+    """How a signal was brought to the level the model was trained at."""
+
+    mean: float
+    gain: float
+
+    def apply(self, audio_S: np.ndarray) -> np.ndarray:
+        return (audio_S - self.mean) * self.gain
+
+    def undo(self, audio_S: np.ndarray) -> np.ndarray:
+        return audio_S / self.gain + self.mean
+
+
+def model_level(audio_S: np.ndarray) -> ModelLevel:
+    """Measure a signal so that applying the result removes the mean and sets the peak to 0.5.
+
+    Silence keeps its level.
+    """
+    mean = float(np.mean(audio_S, dtype=np.float64)) if audio_S.size else 0.0
+    peak = float(np.max(np.abs(audio_S - mean), initial=0.0))
+    return ModelLevel(mean=mean, gain=MODEL_PEAK / peak if peak > SILENCE_PEAK else 1.0)
+
+
+def rms(audio: np.ndarray) -> float:
+    """Return the root mean square over everything given, 0 of nothing."""
+    return math.sqrt(float(np.mean(np.square(audio, dtype=np.float64)))) if audio.size else 0.0
+
+
+def peak(audio: np.ndarray) -> float:
+    return float(np.max(np.abs(audio), initial=0.0))
+
+
+def decibels(amplitude: float) -> float:
+    """Return dB relative to full scale, never below the floor."""
+    return 20.0 * math.log10(amplitude) if amplitude > 10.0 ** (FLOOR_DB / 20.0) else FLOOR_DB
+
+
+def is_audible(audio: np.ndarray) -> bool:
+    """Tell whether the signal is above -60 dBFS RMS."""
+    return rms(audio) > _AUDIBLE_RMS
+
+
+def matching_gain(reference: np.ndarray, audio: np.ndarray) -> float:
+    """Return the gain that gives audio the RMS of reference, within +-40 dB."""
+    have, want = rms(audio), rms(reference)
+    if have == 0.0 or want == 0.0:
+        return 1.0
+    return min(_MAX_GAIN, max(1.0 / _MAX_GAIN, want / have))
+
+
+def mono(audio_NS: np.ndarray) -> np.ndarray:
+    """Return what a mono model should hear: the mean of the channels, or the loudest if that cancels."""
+    mixed_S = np.mean(audio_NS, axis=0, dtype=np.float64)
+    loudest_S = audio_NS[int(np.argmax(np.mean(np.square(audio_NS, dtype=np.float64), axis=1)))]
+    return loudest_S.astype(np.float64) if rms(mixed_S) < 0.1 * rms(loudest_S) else mixed_S
+
+
+def channel_shares(audio_NS: np.ndarray) -> np.ndarray:
+    """Return each channel's RMS relative to the RMS over all (N,), ones for silence."""
+    levels_N = np.sqrt(np.mean(np.square(audio_NS, dtype=np.float64), axis=1))
+    overall = math.sqrt(float(np.mean(np.square(levels_N))))
+    return levels_N / overall if overall > 0 else np.ones_like(levels_N)
+
+
+def safe_gain(audio: np.ndarray, ceiling: float = SAFE_PEAK) -> float:
+    """Return the gain, at most 1, that keeps the peak at or below the ceiling."""
+    highest = peak(audio)
+    return ceiling / highest if highest > ceiling else 1.0

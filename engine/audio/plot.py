@@ -1,0 +1,130 @@
+"""Spectrogram pictures of takes.
+
+Legend: N channels, S samples, F STFT bins, K STFT frames, R picture rows.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from engine.audio.grid import stft_for
+from engine.audio.raster import rasterise
+from engine.audio.splice import fit_length
+from engine.types import Mask
+
+LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
+RANGE_DB = 80.0
+ROWS = 320
+_TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+_PAPER, _INK, _MASK_COLOUR = "#14151a", "#d8dae0", "#5de0c8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One spectrogram of a picture."""
+
+    label: str
+    audio_NS: np.ndarray
+    mask: Mask | None = None
+
+
+def spectrogram_png(panels: tuple[Panel, ...], sample_rate_hz: int, title: str) -> bytes:
+    """Draw panels above each other on one time axis, log frequency, one colour scale, as PNG."""
+    figure = Figure(figsize=(10, 1.0 + 2.6 * len(panels)), dpi=110, facecolor=_PAPER, layout="constrained")
+    FigureCanvasAgg(figure)
+    rows_hz = np.geomspace(LOWEST_HZ, min(HIGHEST_HZ, sample_rate_hz / 2), ROWS + 1)
+    pictures = [_picture(panel.audio_NS, sample_rate_hz, rows_hz) for panel in panels]
+    top_db = max(float(picture.max()) for picture in pictures)
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    image: AxesImage | None = None
+    for axis, panel, picture in zip(axes, panels, pictures, strict=True):
+        image = _draw(axis, panel, picture, sample_rate_hz, rows_hz, top_db)
+    axes[-1].set_xlabel("time in s", color=_INK)
+    figure.suptitle(_shortened(title), color=_INK, fontsize=11, parse_math=False)
+    assert image is not None
+    bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=40)
+    bar.set_label("dB relative to full scale", color=_INK)
+    bar.ax.tick_params(colors=_INK)
+    return _encoded(figure)
+
+
+def _picture(audio_NS: np.ndarray, sample_rate_hz: int, rows_hz: np.ndarray) -> np.ndarray:
+    """Return dB (R, K) of the channels' mean power on the picture's rows."""
+    stft = stft_for(sample_rate_hz)
+    padded_NS = fit_length(np.asarray(audio_NS, dtype=np.float64), max(audio_NS.shape[1], stft.m_num))
+    power_FK = np.mean(np.abs(stft.stft(padded_NS, axis=-1)) ** 2, axis=0) * (2.0 / stft.win.sum()) ** 2
+    decibels_FK = 10.0 * np.log10(np.maximum(power_FK, 1e-14))
+    centres_hz = np.sqrt(rows_hz[1:] * rows_hz[:-1])
+    positions_R = np.clip(centres_hz / stft.delta_f, 0, len(decibels_FK) - 1.001)
+    below_R = positions_R.astype(int)
+    share_R1 = (positions_R - below_R)[:, None]
+    return decibels_FK[below_R] * (1 - share_R1) + decibels_FK[below_R + 1] * share_R1
+
+
+def _draw(
+    axis: Axes,
+    panel: Panel,
+    picture_RK: np.ndarray,
+    sample_rate_hz: int,
+    rows_hz: np.ndarray,
+    top_db: float,
+) -> AxesImage:
+    duration_s = panel.audio_NS.shape[1] / sample_rate_hz
+    stft = stft_for(sample_rate_hz)
+    times_s = (np.arange(picture_RK.shape[1] + 1) + stft.p_min - 0.5) * stft.hop / sample_rate_hz
+    extent = (times_s[0], times_s[-1], 0.0, float(len(picture_RK)))
+    image = axis.imshow(
+        picture_RK,
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap="magma",
+        vmin=top_db - RANGE_DB,
+        vmax=top_db,
+        interpolation="bilinear",
+    )
+    if panel.mask is not None:
+        marked_RK = rasterise(panel.mask, times_s, rows_hz).T
+        middles_s = (times_s[1:] + times_s[:-1]) / 2
+        edges = np.pad(marked_RK.astype(float), 1)
+        around_s = np.concatenate([times_s[:1], middles_s, times_s[-1:]])
+        axis.contour(
+            around_s, np.arange(len(edges)) - 0.5, edges, levels=[0.5], colors=_MASK_COLOUR, linewidths=1.2
+        )
+    axis.set_xlim(0.0, duration_s)
+    axis.set_ylim(0.0, len(picture_RK))
+    _label(axis, panel.label, rows_hz)
+    return image
+
+
+def _label(axis: Axes, label: str, rows_hz: np.ndarray) -> None:
+    shown = [tick for tick in _TICKS_HZ if rows_hz[0] <= tick <= rows_hz[-1]]
+    positions = np.interp(np.log(shown), np.log(rows_hz), np.arange(len(rows_hz)))
+    axis.set_yticks(positions, [f"{tick // 1000}k" if tick >= 1000 else str(tick) for tick in shown])
+    axis.set_ylabel("frequency in Hz", color=_INK)
+    axis.set_title(label, color=_INK, fontsize=9, loc="left")
+    axis.tick_params(colors=_INK)
+    for spine in axis.spines.values():
+        spine.set_color(_INK)
+
+
+def _encoded(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A prompt may hold characters the font lacks: they show as boxes, which is no failure.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        figure.savefig(buffer, format="png", facecolor=_PAPER)
+    return buffer.getvalue()
+
+
+def _shortened(title: str) -> str:
+    line = " ".join(title.split())
+    return line if len(line) <= 90 else line[:89] + "…"
