@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import soxr
 import torch
 import transformers
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from engine.models.clap_features import CLAP_SAMPLE_RATE_HZ, MEL_BINS, ClapFeatures, even_windows
+from engine.audio.resample import resample
+from engine.models.clap_features import CLAP_MEL, CLAP_SAMPLE_RATE_HZ, ClapFeatures, even_windows
 from engine.models.clap_tokenizer import PAD, PAD_ID, load_tokenizer, train_tokenizer
 
 __all__ = [
@@ -197,11 +196,8 @@ def embed_windows(audio_BS: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor
 
 def to_clap_rate(audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
     """Resample to 48 kHz on the CPU."""
-    audio = audio_BS.detach().cpu().float()
-    if sample_rate_hz == CLAP_SAMPLE_RATE_HZ:
-        return audio
-    clips = [soxr.resample(clip.numpy(), sample_rate_hz, CLAP_SAMPLE_RATE_HZ) for clip in audio]
-    return torch.from_numpy(np.stack(clips))
+    audio = audio_BS.detach().cpu().float().numpy()
+    return torch.from_numpy(resample(audio, sample_rate_hz, CLAP_SAMPLE_RATE_HZ))
 
 
 def _transformers_config(config: ClapConfig) -> transformers.ClapConfig:
@@ -227,7 +223,7 @@ def _transformers_config(config: ClapConfig) -> transformers.ClapConfig:
         "num_attention_heads": list(config.heads),
         "window_size": config.window,
         "spec_size": config.spec_size,
-        "num_mel_bins": MEL_BINS,
+        "num_mel_bins": CLAP_MEL.mel_bins,
         "hidden_dropout_prob": config.audio_dropout,
         "enable_fusion": False,
     }

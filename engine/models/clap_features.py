@@ -5,58 +5,57 @@ B batch, K windows, S samples, F linear frequency bins, T mel frames, M mel bins
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.audio.filterbank import slaney_filterbank
+from engine.audio.mel import MelConfig, slaney_filterbank
 
 CLAP_SAMPLE_RATE_HZ = 48_000
 CLAP_WINDOW_SAMPLES = 480_000
-N_FFT = 1024
-HOP_SAMPLES = 480
-MEL_BINS = 64
-LOW_HZ = 50.0
-HIGH_HZ = 14_000.0
+CLAP_MEL = MelConfig(
+    sample_rate_hz=CLAP_SAMPLE_RATE_HZ,
+    n_fft=1024,
+    hop_samples=480,
+    mel_bins=64,
+    low_hz=50.0,
+    high_hz=14_000.0,
+)
 POWER_FLOOR = 1e-10
 
 
 class ClapFeatures(nn.Module):
-    """Turn 48 kHz audio into decibels on 64 mel bands (Wu et al. 2023, sec. 4.1, without fusion).
-
-    Computes in the precision of the audio given.
-    """
+    """Turn 48 kHz audio into decibels on 64 mel bands (Wu et al. 2023, sec. 4.1, without fusion)."""
 
     window: Tensor
-    filter_FM: Tensor
+    filters_FM: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        filter_FM = slaney_filterbank(CLAP_SAMPLE_RATE_HZ, N_FFT, MEL_BINS, LOW_HZ, HIGH_HZ)
-        window = torch.hann_window(N_FFT, dtype=torch.float64)
-        self.register_buffer("window", window.float(), persistent=False)
-        self.register_buffer("filter_FM", filter_FM.float(), persistent=False)
+        filters_FM = torch.from_numpy(slaney_filterbank(CLAP_MEL).T.astype(np.float32))
+        self.register_buffer("filters_FM", filters_FM.contiguous(), persistent=False)
+        self.register_buffer("window", torch.hann_window(CLAP_MEL.n_fft), persistent=False)
 
     def forward(self, audio_BS: Tensor) -> Tensor:
-        """Return features (B, 1, 1001, 64) in dB of one 10 s window of each clip.
+        """Return features (B, 1, 1001, 64) in dB, float32, of one 10 s window of each clip.
 
         A shorter clip is repeated whole, then padded with zeros; of a longer one the middle is taken.
         """
-        return self._decibels(fit_window(audio_BS))[:, None]
+        with torch.autocast(audio_BS.device.type, enabled=False):
+            power_BTM = self._power(fit_window(audio_BS).float()) @ self.filters_FM
+        return 10.0 * power_BTM.clamp(min=POWER_FLOOR).log10()[:, None]
 
-    def _decibels(self, audio_BS: Tensor) -> Tensor:
+    def _power(self, audio_BS: Tensor) -> Tensor:
         spectrum_BFT = torch.stft(
             audio_BS,
-            N_FFT,
-            hop_length=HOP_SAMPLES,
-            window=self.window.to(audio_BS.dtype),
+            CLAP_MEL.n_fft,
+            CLAP_MEL.hop_samples,
+            window=self.window,
             center=True,
             pad_mode="reflect",
             return_complex=True,
         )
-        parts = torch.view_as_real(spectrum_BFT)
-        power_BFT = parts.square().sum(dim=-1)
-        power_BTM = power_BFT.transpose(1, 2) @ self.filter_FM.to(audio_BS.dtype)
-        return 10.0 * power_BTM.clamp(min=POWER_FLOOR).log10()
+        return torch.view_as_real(spectrum_BFT).square().sum(dim=-1).transpose(1, 2)
 
 
 def fit_window(audio_BS: Tensor) -> Tensor:
