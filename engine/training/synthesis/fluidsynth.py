@@ -4,7 +4,7 @@ A synth that is reset keeps traces of earlier voices, so that the next clip is n
 Every render therefore has a synth of its own, which takes a fraction of a millisecond; the
 SoundFont is parsed once per process and lent to each of them.
 
-C channels (left, right), S samples.
+N channels (left, right), S samples.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The notes of one instrument; pan from -1 (left) to 1 (right)."""
+    """The notes of one instrument; pan goes from -1 (left) to 1 (right).
+
+    Some presets are stereo recordings, of which panning only shifts the balance.
+    """
 
     program: int
     notes: tuple[Note, ...]
@@ -56,7 +59,7 @@ class Part:
 def render_parts(
     parts: Sequence[Part], *, sample_rate_hz: int, duration_s: float, reverb_level: float = 0.0
 ) -> np.ndarray:
-    """Render up to 16 parts to float32 audio_CS of exactly round(duration_s * sample_rate_hz) samples."""
+    """Render up to 16 parts to float32 audio_NS of exactly round(duration_s * sample_rate_hz) samples."""
     assert 1 <= len(parts) <= 16
     length_samples = round(duration_s * sample_rate_hz)
     synth_rate_hz = sample_rate_hz * math.ceil(MIN_SYNTH_RATE_HZ / sample_rate_hz)
@@ -64,10 +67,10 @@ def render_parts(
     with _borrowed_synth(synth_rate_hz, reverb_level) as (synth, font_id):
         for channel, part in enumerate(parts):
             _set_channel(synth, font_id, channel, part)
-        audio_SC = _play(synth, _events(parts, synth_rate_hz), synth_samples)
+        audio_SN = _play(synth, _events(parts, synth_rate_hz), synth_samples)
     if synth_rate_hz != sample_rate_hz:
-        audio_SC = soxr.resample(audio_SC, synth_rate_hz, sample_rate_hz)
-    return np.ascontiguousarray(audio_SC[:length_samples].T)
+        audio_SN = soxr.resample(audio_SN, synth_rate_hz, sample_rate_hz)
+    return np.ascontiguousarray(audio_SN[:length_samples].T)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -99,32 +102,32 @@ def _events(parts: Sequence[Part], sample_rate_hz: int) -> list[_Event]:
 
 
 def _play(synth: int, events: Sequence[_Event], length_samples: int) -> np.ndarray:
-    audio_SC = np.zeros((length_samples, 2), np.float32)
+    audio_SN = np.zeros((length_samples, 2), np.float32)
     position = 0
     for event in events:
         if event.at_samples >= length_samples:
             break
-        _write(synth, audio_SC, position, event.at_samples)
+        _write(synth, audio_SN, position, event.at_samples)
         position = event.at_samples
         if event.press:
             _library().fluid_synth_noteon(synth, event.channel, event.key, event.velocity)
         else:
             _library().fluid_synth_noteoff(synth, event.channel, event.key)
-    _write(synth, audio_SC, position, length_samples)
-    return audio_SC
+    _write(synth, audio_SN, position, length_samples)
+    return audio_SN
 
 
-def _write(synth: int, audio_SC: np.ndarray, start_samples: int, end_samples: int) -> None:
+def _write(synth: int, audio_SN: np.ndarray, start_samples: int, end_samples: int) -> None:
     count = end_samples - start_samples
     if count > 0:
-        target = audio_SC.ctypes.data
+        target = audio_SN.ctypes.data
         left, right = 2 * start_samples, 2 * start_samples + 1
         _library().fluid_synth_write_float(synth, count, target, left, 2, target, right, 2)
 
 
 def _set_channel(synth: int, font_id: int, channel: int, part: Part) -> None:
     library = _library()
-    _pin(part.bank, part.program)
+    _pin(SOUNDFONT, part.bank, part.program)
     if library.fluid_synth_program_select(synth, channel, font_id, part.bank, part.program) != 0:
         raise NotFound(f"The SoundFont {SOUNDFONT} has no bank {part.bank} program {part.program}.")
     library.fluid_synth_cc(synth, channel, _PAN, round(64 + 63 * part.pan))
@@ -135,7 +138,7 @@ def _set_channel(synth: int, font_id: int, channel: int, part: Part) -> None:
 @contextmanager
 def _borrowed_synth(sample_rate_hz: int, reverb_level: float) -> Iterator[tuple[int, int]]:
     """Yield a fresh synth and the id of the shared SoundFont in it."""
-    library, font = _library(), _font()
+    library, font = _library(), _font(SOUNDFONT)
     settings = _settings(sample_rate_hz, reverb_level)
     synth = library.new_fluid_synth(settings)
     try:
@@ -148,7 +151,7 @@ def _borrowed_synth(sample_rate_hz: int, reverb_level: float) -> Iterator[tuple[
 @cache
 def _settings(sample_rate_hz: int, reverb_level: float) -> int:
     library = _library()
-    settings = library.new_fluid_settings()
+    settings: int = library.new_fluid_settings()
     library.fluid_settings_setnum(settings, b"synth.sample-rate", float(sample_rate_hz))
     library.fluid_settings_setint(settings, b"synth.reverb.active", int(reverb_level > 0))
     library.fluid_settings_setnum(settings, b"synth.reverb.level", reverb_level)
@@ -159,28 +162,29 @@ def _settings(sample_rate_hz: int, reverb_level: float) -> int:
 
 
 @cache
-def _owner() -> tuple[int, int]:
-    """Return the synth that owns the SoundFont (it never plays) and the font's id in it."""
-    if not SOUNDFONT.is_file():
-        raise NotFound(f"The SoundFont {SOUNDFONT} is missing: run `{INSTALL_COMMAND}`.")
+def _owner(path: Path) -> tuple[int, int]:
+    """Return the synth that owns a SoundFont (it never plays) and the font's id in it."""
+    if not path.is_file():
+        raise NotFound(f"The SoundFont {path} is missing: run `{INSTALL_COMMAND}`.")
     library = _library()
     synth = library.new_fluid_synth(_settings(48000, 0.0))
-    font_id = library.fluid_synth_sfload(synth, str(SOUNDFONT).encode(), 0)
+    font_id = library.fluid_synth_sfload(synth, str(path).encode(), 0)
     if font_id < 0:
-        raise NotFound(f"The SoundFont {SOUNDFONT} cannot be read: run `{INSTALL_COMMAND}`.")
+        raise NotFound(f"The SoundFont {path} cannot be read: run `{INSTALL_COMMAND}`.")
     return synth, font_id
 
 
 @cache
-def _font() -> int:
-    synth, font_id = _owner()
-    return _library().fluid_synth_get_sfont_by_id(synth, font_id)
+def _font(path: Path) -> int:
+    synth, font_id = _owner(path)
+    font: int = _library().fluid_synth_get_sfont_by_id(synth, font_id)
+    return font
 
 
 @cache
-def _pin(bank: int, program: int) -> None:
+def _pin(path: Path, bank: int, program: int) -> None:
     """Keep a preset's samples in memory, which are otherwise freed with each synth."""
-    synth, font_id = _owner()
+    synth, font_id = _owner(path)
     _library().fluid_synth_pin_preset(synth, font_id, bank, program)
 
 

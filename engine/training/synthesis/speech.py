@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -91,9 +91,7 @@ def render_speech(speaker: Speaker, context: RenderContext) -> Sound:
     if speaker.metallic:
         audio_S = _comb(rng, audio_S, rate_hz)
     audio_S = soxr.resample(_trimmed(audio_S, rate_hz), rate_hz, context.sample_rate_hz)
-    return Sound(
-        audio_S=_fitted(audio_S, context.length_samples), attributes=_attributes(speed_wpm)
-    )
+    return Sound(audio_S=_fitted(audio_S, context.length_samples), attributes=_attributes(speed_wpm))
 
 
 def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
@@ -126,7 +124,8 @@ def _speak(text: str, voice: str, pitch: int, speed_wpm: int) -> tuple[np.ndarra
     """Run espeak-ng once; the options come before the text, which is never read as an option."""
     command = [_program(), "--stdout", "-v", voice, "-p", str(pitch), "-s", str(speed_wpm), "--", text]
     done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=True)
-    return soundfile.read(io.BytesIO(_sized(done.stdout)), dtype="float32")
+    audio_S, rate_hz = soundfile.read(io.BytesIO(_sized(done.stdout)), dtype="float32")
+    return audio_S, rate_hz
 
 
 def _sized(wave: bytes) -> bytes:
@@ -137,7 +136,6 @@ def _sized(wave: bytes) -> bytes:
     )
 
 
-@cache
 def _program() -> str:
     program = shutil.which("espeak-ng")
     if program is None:
@@ -157,7 +155,7 @@ def _comb(rng: np.random.Generator, audio_S: np.ndarray, sample_rate_hz: int) ->
     delay = round(rng.uniform(0.004, 0.009) * sample_rate_hz)
     feedback = np.zeros(delay + 1)
     feedback[0], feedback[delay] = 1.0, -rng.uniform(0.6, 0.75)
-    return signal.lfilter([1.0], feedback, audio_S).astype(np.float32)
+    return np.asarray(signal.lfilter([1.0], feedback, audio_S), np.float32)
 
 
 def _fitted(audio_S: np.ndarray, length_samples: int) -> np.ndarray:
@@ -176,7 +174,7 @@ SPEAKERS = (
         pitch=(30, 60),
         speed_wpm=(110, 240),
         sentence=_sentence,
-        synonyms=("male voice talking", "man talking", "male speech"),
+        synonyms=("male voice talking", "man talking", "male speaker"),
     ),
     Speaker(
         name="woman speaking",
@@ -184,7 +182,7 @@ SPEAKERS = (
         pitch=(40, 65),
         speed_wpm=(110, 240),
         sentence=_sentence,
-        synonyms=("female voice talking", "woman talking", "female speech"),
+        synonyms=("female voice talking", "woman talking", "female speaker"),
     ),
     Speaker(
         name="robot voice counting",
