@@ -49,4 +49,5 @@ def _unit(point_E: Tensor) -> Tensor:
     length = point_E.norm()
     if length < 1e-6:
         raise SpecError("the conditions cancel each other", "change their weights or leave one out")
-    return point_E / length
+    unit_E: Tensor = point_E / length
+    return unit_E

@@ -6,6 +6,9 @@ Shapes: B batch, C latent channels, H latent time, W latent frequency.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -55,26 +58,51 @@ def holding(denoise: Denoise, observation: Observation, start: Level) -> Denoise
     return denoise_held
 
 
-def inpainting(sampler: Sampler, latent_BCHW: Tensor, keep_BCHW: Tensor) -> Sampler:
+def inpainting(
+    sampler: Sampler, latent_BCHW: Tensor, keep_BCHW: Tensor, *, passes: Sequence[float] = ()
+) -> Sampler:
     """Turn any sampler into one that keeps the observed part of a latent.
 
-    The state starts on the observed cells' own path, `holding` keeps it there, and the observed latent
-    is pasted once more after the last step, which the released code omits: cells with keep 1 come
-    back exactly as they were.
+    The observed latent is pasted once more after the last step, which the released code omits: cells
+    with keep 1 come back exactly as they were. A trajectory that does not start from noise must start
+    from this latent.
+
+    The network sees the kept part only as noisy as the rest, so eq. 11 alone conditions too weakly: for
+    a Gaussian correlated by 0.9 the regenerated half moves, at 20 steps, by 49 % (deterministic) or
+    63 % (ancestral) of what it should. Each entry of passes noises the result again to that strength
+    and repeats the trajectory from there (in the spirit of Lugmayr et al. 2022, but for any sampler);
+    (0.35, 0.25, 0.15) makes that 79 % and 82 %, for about twice the calls.
     """
     observation = Observation(latent_BCHW, keep_BCHW)
 
     def sample(
         denoise: Denoise, x_BCHW: Tensor, trajectory: Trajectory, *, noise: NoiseSource, on_step: OnStep
     ) -> Tensor:
-        if trajectory.steps == 0:
-            return x_BCHW
-        start = trajectory.start
-        if trajectory.from_noise:
-            observed_BCHW = start.signal * latent_BCHW + start.noise * x_BCHW
-            x_BCHW = observation.paste(x_BCHW, observed_BCHW, start, start)
-        held = holding(denoise, observation, start)
-        x_BCHW = sampler(held, x_BCHW, trajectory, noise=noise, on_step=on_step)
-        return observation.paste(x_BCHW, latent_BCHW, trajectory.levels[-2], start)
+        walks = [walk for walk in (trajectory, *map(trajectory.below, passes)) if walk.steps > 0]
+        held = holding(denoise, observation, trajectory.start)
+        done, total = 0, sum(walk.steps for walk in walks)
+        for walk in walks:
+            x_BCHW = _enter(x_BCHW, observation, walk, trajectory.start, noise if done else None)
+            x_BCHW = sampler(held, x_BCHW, walk, noise=noise, on_step=_counting_from(done, total, on_step))
+            x_BCHW = observation.paste(x_BCHW, latent_BCHW, walk.levels[-2], trajectory.start)
+            done += walk.steps
+        return x_BCHW
 
     return sample
+
+
+def _enter(
+    x_BCHW: Tensor, observation: Observation, walk: Trajectory, start: Level, noise: NoiseSource | None
+) -> Tensor:
+    """Bring the state to the start of a walk: the first one brings its own noise, later ones need some."""
+    level, latent_BCHW = walk.start, observation.latent_BCHW
+    if noise is not None:
+        clean_BCHW = observation.paste(x_BCHW, latent_BCHW, level, start)
+        return level.signal * clean_BCHW + level.noise * noise.step()
+    if not walk.from_noise:
+        return x_BCHW
+    return observation.paste(x_BCHW, level.signal * latent_BCHW + level.noise * x_BCHW, level, start)
+
+
+def _counting_from(done: int, total: int, on_step: OnStep) -> OnStep:
+    return lambda info: on_step(replace(info, index=info.index + done, steps=total))

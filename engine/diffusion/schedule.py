@@ -78,6 +78,11 @@ class Trajectory:
     def end(self) -> Level:
         return self.levels[-1]
 
+    def below(self, strength: float) -> Trajectory:
+        """Return the part that begins at or under a strength; without a step where there is none."""
+        kept = tuple(level for level in self.levels if level.strength <= strength)
+        return Trajectory(levels=kept or (self.end,), from_noise=False)
+
 
 class Spacing(Enum):
     """How the levels of a trajectory are laid out.
