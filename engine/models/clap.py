@@ -5,7 +5,8 @@ B batch, K windows, S samples, L tokens, E embedding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,14 +23,16 @@ __all__ = [
     "ClapConfig",
     "ClapProvider",
     "TransformersClap",
+    "TwoTowerClap",
     "build_clap_model",
-    "embed_windows",
     "load_tokenizer",
     "to_clap_rate",
     "train_tokenizer",
 ]
 
 WINDOWS_AT_ONCE = 16
+# RoBERTa counts positions from the padding id upwards.
+UNUSED_POSITIONS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ class ClapConfig:
 
     @property
     def max_tokens(self) -> int:
-        return self.max_positions - 2
+        return self.max_positions - UNUSED_POSITIONS
 
     @classmethod
     def laion_tiny(cls) -> ClapConfig:
@@ -136,17 +139,15 @@ def build_clap_model(config: ClapConfig) -> transformers.ClapModel:
     return transformers.ClapModel(_transformers_config(config)).eval()
 
 
-class TransformersClap:
-    """Serve a transformers ClapModel as a ClapProvider.
+class TwoTowerClap(ABC):
+    """What providers share: tokens, the cached empty prompt, and windows of long clips.
 
     Clips over 10 s get the mean over evenly spaced windows, where the original crops at random.
     """
 
-    def __init__(self, model: transformers.ClapModel, tokenizer: Tokenizer) -> None:
-        self.embedding_width: int = model.config.projection_dim
-        self.model = model.eval()
-        self._features = ClapFeatures()
-        self._tokenizer = _padding_tokenizer(tokenizer, model.config.text_config.max_position_embeddings - 2)
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, embedding_width: int) -> None:
+        self.embedding_width = embedding_width
+        self._tokenizer = _bounded(tokenizer, max_tokens)
         self._empty_1E: Tensor | None = None
 
     @torch.no_grad()
@@ -154,44 +155,63 @@ class TransformersClap:
         """Return text_BE; a prompt beyond the text tower's positions is cut at its end."""
         if not any(prompts):
             return self._empty().repeat(len(prompts), 1)
-        return self._embed_tokens(prompts)
+        return self._embed_prompts(prompts)
 
     @torch.no_grad()
     def embed_audio(self, audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
         """Return audio_BE of clips of any length above zero."""
-        audio_BS = to_clap_rate(audio_BS, sample_rate_hz).to(self._device)
-        self._features.to(self._device)
-        return embed_windows(audio_BS, self._embed_window)
+        windows_BKS = even_windows(to_clap_rate(audio_BS, sample_rate_hz)).to(self.device)
+        rows = [self._embed_window(chunk_BS) for chunk_BS in windows_BKS.flatten(0, 1).split(WINDOWS_AT_ONCE)]
+        embeddings_BKE = nn.functional.normalize(torch.cat(rows), dim=-1).unflatten(0, windows_BKS.shape[:2])
+        return nn.functional.normalize(embeddings_BKE.mean(dim=1), dim=-1)
 
     @property
-    def _device(self) -> torch.device:
-        return self.model.logit_scale_a.device
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Return where the weights are."""
+
+    @abstractmethod
+    def _embed_tokens(self, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+        """Return text_BE of any length from tokens of which the masked ones (0) are padding."""
+
+    @abstractmethod
+    def _embed_window(self, audio_BS: Tensor) -> Tensor:
+        """Return audio_BE of any length from 10 s at 48 kHz."""
 
     def _empty(self) -> Tensor:
         if self._empty_1E is None:
-            self._empty_1E = self._embed_tokens([""])
-        return self._empty_1E.to(self._device)
+            self._empty_1E = self._embed_prompts([""])
+        return self._empty_1E.to(self.device)
 
-    def _embed_tokens(self, prompts: Sequence[str]) -> Tensor:
+    def _embed_prompts(self, prompts: Sequence[str]) -> Tensor:
         encodings = self._tokenizer.encode_batch(list(prompts))
-        ids_BL = torch.tensor([encoding.ids for encoding in encodings], device=self._device)
-        mask_BL = torch.tensor([encoding.attention_mask for encoding in encodings], device=self._device)
+        ids_BL = torch.tensor([encoding.ids for encoding in encodings], device=self.device)
+        mask_BL = torch.tensor([encoding.attention_mask for encoding in encodings], device=self.device)
+        return nn.functional.normalize(self._embed_tokens(ids_BL, mask_BL), dim=-1)
+
+
+class TransformersClap(TwoTowerClap):
+    """Serve a transformers ClapModel without fusion as a ClapProvider."""
+
+    def __init__(self, model: transformers.ClapModel, tokenizer: Tokenizer) -> None:
+        max_tokens = model.config.text_config.max_position_embeddings - UNUSED_POSITIONS
+        super().__init__(tokenizer, max_tokens, model.config.projection_dim)
+        self.model = model.eval()
+        self._features = ClapFeatures()
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.logit_scale_a.device
+
+    def _embed_tokens(self, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
         # get_text_features returns a tensor or an output object, depending on the release.
         pooled = self.model.text_model(input_ids=ids_BL, attention_mask=mask_BL).pooler_output
-        return nn.functional.normalize(self.model.text_projection(pooled), dim=-1)
+        return self.model.text_projection(pooled)
 
     def _embed_window(self, audio_BS: Tensor) -> Tensor:
-        features = self._features(audio_BS).to(self.model.logit_scale_a.dtype)
+        features = self._features.to(audio_BS.device)(audio_BS)
         pooled = self.model.audio_model(input_features=features).pooler_output
-        return nn.functional.normalize(self.model.audio_projection(pooled), dim=-1)
-
-
-def embed_windows(audio_BS: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor:
-    """Embed each 10 s window of 48 kHz clips and return the unit-length mean over windows."""
-    windows_BKS = even_windows(audio_BS)
-    rows = [embed(chunk_BS) for chunk_BS in windows_BKS.flatten(0, 1).split(WINDOWS_AT_ONCE)]
-    embeddings_BKE = torch.cat(rows).unflatten(0, windows_BKS.shape[:2])
-    return nn.functional.normalize(embeddings_BKE.mean(dim=1), dim=-1)
+        return self.model.audio_projection(pooled)
 
 
 def to_clap_rate(audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
@@ -230,7 +250,7 @@ def _transformers_config(config: ClapConfig) -> transformers.ClapConfig:
     return transformers.ClapConfig(text_config=text, audio_config=audio, projection_dim=config.projection)
 
 
-def _padding_tokenizer(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
+def _bounded(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
     own = Tokenizer.from_str(tokenizer.to_str())
     own.enable_truncation(max_tokens)
     own.enable_padding(pad_id=PAD_ID, pad_token=PAD)
