@@ -59,9 +59,13 @@ Render = Callable[[RenderContext], Sound]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concept:
-    """A sound with a name; render draws one of its many variants, dry (rooms are added later)."""
+    """A sound with a name; render draws one of its many variants, dry (rooms are added later).
+
+    Countable names take an article ("a snare drum"), the others do not ("rain", "footsteps").
+    """
 
     name: str
     group: str
     render: Render = field(repr=False, compare=False)
     synonyms: tuple[str, ...] = ()
+    countable: bool = True
