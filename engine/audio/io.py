@@ -98,6 +98,13 @@ def read_clip(path: str | Path, span: TimeSpan | None = None, *, context_s: floa
         )
 
 
+def read_excerpt(path: str | Path, longest_s: float = MAX_DURATION_S) -> AudioClip:
+    """Read a file's beginning, whatever its length; raises as read_clip does."""
+    with _opened(Path(path)) as file:
+        duration_s = file.frames / file.samplerate
+    return read_clip(path, TimeSpan(start_s=0.0, end_s=min(longest_s, duration_s)))
+
+
 def encode(clip: AudioClip) -> bytes:
     """Return the clip, without context, as a file of its container and subtype."""
     buffer = io.BytesIO()

@@ -73,11 +73,14 @@ def mono(audio_NS: np.ndarray) -> np.ndarray:
     return loudest_S.astype(np.float64) if rms(mixed_S) < 0.1 * rms(loudest_S) else mixed_S
 
 
-def channel_shares(audio_NS: np.ndarray) -> np.ndarray:
-    """Return each channel's RMS relative to the RMS over all (N,), ones for silence."""
+def channel_gains(audio_NS: np.ndarray) -> np.ndarray:
+    """Return each channel's RMS relative to that of the mono mix (N,), ones for silence.
+
+    A mono result times these keeps the panning.
+    """
     levels_N = np.sqrt(np.mean(np.square(audio_NS, dtype=np.float64), axis=1))
-    overall = math.sqrt(float(np.mean(np.square(levels_N))))
-    return levels_N / overall if overall > 0 else np.ones_like(levels_N)
+    middle = rms(mono(audio_NS))
+    return levels_N / middle if middle > 0 else np.ones_like(levels_N)
 
 
 def safe_gain(audio: np.ndarray, ceiling: float = SAFE_PEAK) -> float:
