@@ -28,10 +28,15 @@ class Parametrisation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """Both halves of x = signal * x0 + noise * eps; they always agree with the x they came from."""
+    """Both halves of x = signal * x0 + noise * eps; they always agree with the x they came from.
+
+    restarted marks cells whose predictions at earlier levels say nothing about this one: a multistep
+    sampler must not extrapolate from them there.
+    """
 
     eps_BCHW: Tensor
     x0_BCHW: Tensor
+    restarted_BCHW: Tensor | None = None
 
     @classmethod
     def from_eps(cls, eps_BCHW: Tensor, x_BCHW: Tensor, level: Level) -> Prediction:

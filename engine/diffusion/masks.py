@@ -35,11 +35,16 @@ class Observation:
         """Tell which cells are still observed at a level of a trajectory from `start`."""
         return (level.strength > self._change_BCHW * start.strength).to(self.latent_BCHW.device)
 
+    def freed_between(self, before: Level, level: Level, start: Level) -> Tensor | None:
+        """Tell which cells were held before and no longer are; None where there is none."""
+        freed_BCHW = self.held_at(before, start) & ~self.held_at(level, start)
+        return freed_BCHW if bool(freed_BCHW.any()) else None
+
     def paste(self, x_BCHW: Tensor, observed_BCHW: Tensor, level: Level, start: Level) -> Tensor:
         return torch.where(self.held_at(level, start), observed_BCHW, x_BCHW)
 
 
-def holding(denoise: Denoise, observation: Observation, start: Level) -> Denoise:
+def holding(denoise: Denoise, observation: Observation, trajectory: Trajectory) -> Denoise:
     """Replace the predicted x0 by the observed one wherever a cell is held.
 
     Eq. 11 pastes a freshly noised z_ob into the state after each step. A multistep sampler keeps
@@ -48,12 +53,16 @@ def holding(denoise: Denoise, observation: Observation, start: Level) -> Denoise
     moves the cell itself to signal * z_ob + noise * eps at every level: with its own eps, unchanged,
     where it is deterministic, and with the posterior q(z_{n-1} | z_n, z_ob) where it is ancestral.
     Both have exactly the distribution that eq. 11 asks for, and the network sees it the same way.
+    Where a soft cell is let go, its past is declared void.
     """
+    start = trajectory.start
+    before = dict(zip(trajectory.levels[1:], trajectory.levels, strict=False))
 
     def denoise_held(x_BCHW: Tensor, level: Level) -> Prediction:
         prediction = denoise(x_BCHW, level)
         x0_BCHW = observation.paste(prediction.x0_BCHW, observation.latent_BCHW, level, start)
-        return Prediction.from_x0(x0_BCHW, x_BCHW, level)
+        freed_BCHW = observation.freed_between(before.get(level, start), level, start)
+        return replace(Prediction.from_x0(x0_BCHW, x_BCHW, level), restarted_BCHW=freed_BCHW)
 
     return denoise_held
 
@@ -79,7 +88,7 @@ def inpainting(
         denoise: Denoise, x_BCHW: Tensor, trajectory: Trajectory, *, noise: NoiseSource, on_step: OnStep
     ) -> Tensor:
         walks = [walk for walk in (trajectory, *map(trajectory.below, passes)) if walk.steps > 0]
-        held = holding(denoise, observation, trajectory.start)
+        held = holding(denoise, observation, trajectory)
         done, total = 0, sum(walk.steps for walk in walks)
         for walk in walks:
             x_BCHW = _enter(x_BCHW, observation, walk, trajectory.start, noise if done else None)

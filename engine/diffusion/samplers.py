@@ -15,6 +15,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from engine.diffusion.denoiser import Denoise, Prediction
@@ -125,7 +126,7 @@ def dpmpp_2m(
     before: _Past | None = None
     for index, (level, target) in enumerate(pairwise(trajectory.levels)):
         prediction = denoise(x_BCHW, level)
-        now = _Past(half_log_snr=level.half_log_snr, x0_BCHW=prediction.x0_BCHW)
+        now = _Past.of(prediction, level)
         slope_BCHW = None if before is None or target.is_clean else _slope(before, now)
         h = target.half_log_snr - now.half_log_snr
         x0_BCHW = now.x0_BCHW if slope_BCHW is None else now.x0_BCHW + 0.5 * h * slope_BCHW
@@ -146,10 +147,11 @@ def unipc(
     start_BCHW, before, now = x_BCHW, None, None
     for index, (level, target) in enumerate(pairwise(trajectory.levels)):
         prediction = denoise(x_BCHW, level)
-        arrived = _Past(half_log_snr=level.half_log_snr, x0_BCHW=prediction.x0_BCHW)
+        arrived = _Past.of(prediction, level)
         if now is not None:
             left = trajectory.levels[index - 1]
-            x_BCHW = _unipc_correct(start_BCHW, before, now, arrived, left, level)
+            corrected_BCHW = _unipc_correct(start_BCHW, before, now, arrived, left, level)
+            x_BCHW = _unless_restarted(corrected_BCHW, x_BCHW, arrived)
         start_BCHW, before, now = x_BCHW, now, arrived
         x_BCHW = _unipc_predict(start_BCHW, before, now, level, target)
         on_step(_step_info(index, trajectory, x_BCHW, prediction))
@@ -176,10 +178,26 @@ def ddim_transition(prediction: Prediction, level: Level, target: Level, eta: fl
 class _Past:
     half_log_snr: float
     x0_BCHW: Tensor
+    restarted_BCHW: Tensor | None
+
+    @classmethod
+    def of(cls, prediction: Prediction, level: Level) -> _Past:
+        return cls(
+            half_log_snr=level.half_log_snr,
+            x0_BCHW=prediction.x0_BCHW,
+            restarted_BCHW=prediction.restarted_BCHW,
+        )
 
 
 def _slope(past: _Past, now: _Past) -> Tensor:
-    return (now.x0_BCHW - past.x0_BCHW) / (now.half_log_snr - past.half_log_snr)
+    slope_BCHW = (now.x0_BCHW - past.x0_BCHW) / (now.half_log_snr - past.half_log_snr)
+    return _unless_restarted(slope_BCHW, torch.zeros_like(slope_BCHW), now)
+
+
+def _unless_restarted(value_BCHW: Tensor, otherwise_BCHW: Tensor, now: _Past) -> Tensor:
+    if now.restarted_BCHW is None:
+        return value_BCHW
+    return torch.where(now.restarted_BCHW, otherwise_BCHW, value_BCHW)
 
 
 def _hold_x0(x_BCHW: Tensor, x0_BCHW: Tensor, level: Level, target: Level) -> Tensor:

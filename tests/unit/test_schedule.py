@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from diffusers import DDIMScheduler
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.diffusion.schedule import NoiseSchedule, ScheduleConfig, Spacing
@@ -54,6 +54,7 @@ def test_log_snr_is_even_in_lambda_down_to_the_first_step() -> None:
     assert levels[-1].is_clean
 
 
+@settings(deadline=None)
 @given(steps=STEPS, strength=STRENGTHS, spacing=SPACINGS)
 def test_any_step_count_and_strength_gives_a_falling_trajectory(
     steps: int, strength: float, spacing: Spacing
@@ -67,6 +68,7 @@ def test_any_step_count_and_strength_gives_a_falling_trajectory(
     assert all(0.0 <= level.t <= 999.0 for level in trajectory.levels)
 
 
+@settings(deadline=None)
 @given(strength=st.floats(1e-6, 1.0, exclude_max=True), spacing=SPACINGS)
 def test_an_edit_starts_exactly_at_its_strength(strength: float, spacing: Spacing) -> None:
     trajectory = SCHEDULE.trajectory(20, strength, spacing)
@@ -81,6 +83,7 @@ def test_strength_zero_takes_no_step(spacing: Spacing) -> None:
     assert trajectory.start.is_clean
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 999), share=st.floats(0.0, 1.0))
 def test_lambda_is_linear_between_steps(n: int, share: float) -> None:
     below, above = SCHEDULE.level(n).half_log_snr, SCHEDULE.level(n + 1).half_log_snr
@@ -88,6 +91,7 @@ def test_lambda_is_linear_between_steps(n: int, share: float) -> None:
     assert between == pytest.approx(below + share * (above - below), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(n=st.floats(1.0, 1000.0))
 def test_a_level_is_found_again_by_its_lambda(n: float) -> None:
     level = SCHEDULE.level(n)
@@ -101,6 +105,7 @@ def test_a_lambda_beyond_the_schedule_is_clamped(value: float, t: float) -> None
     assert SCHEDULE.level_at_half_log_snr(value).t == t
 
 
+@settings(deadline=None)
 @given(n=st.floats(0.0, 1.0))
 def test_below_the_first_step_noise_vanishes_linearly(n: float) -> None:
     level = SCHEDULE.level(n)
