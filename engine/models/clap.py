@@ -194,7 +194,7 @@ class TransformersClap(TwoTowerClap):
     """Serve a transformers ClapModel without fusion as a ClapProvider."""
 
     def __init__(self, model: transformers.ClapModel, tokenizer: Tokenizer) -> None:
-        max_tokens = model.config.text_config.max_position_embeddings - UNUSED_POSITIONS
+        max_tokens = model.text_model.config.max_position_embeddings - UNUSED_POSITIONS
         super().__init__(tokenizer, max_tokens, model.config.projection_dim)
         self.model = model.eval()
         self._features = ClapFeatures()

@@ -73,8 +73,9 @@ def read_laion_state(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as a checkpoint of tensors: {error}.",
             "Get the file again, and compare its checksum.",
         ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else {}
-    return laion_part({name: value for name, value in state.items() if isinstance(value, Tensor)}, str(path))
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)} if state else {}
+    return laion_part(tensors, str(path))
 
 
 def laion_part(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 import transformers
@@ -30,7 +31,7 @@ DISTRIBUTION = "laion-clap"
 INNER_PACKAGE = "laion_clap/clap_module"
 # A name of ours: the distribution itself claims the top-level `clap_module` and extends the search path.
 MODULE_NAME = "_laion_clap_module"
-AUDIO_TOWERS = {
+AUDIO_TOWERS: dict[tuple[int, tuple[int, ...]], str] = {
     (96, (2, 2, 6, 2)): "HTSAT-tiny",
     (128, (2, 2, 12, 2)): "HTSAT-base",
     (256, (2, 2, 12, 2)): "HTSAT-large",
@@ -42,7 +43,7 @@ class LaionClap(TwoTowerClap):
 
     def __init__(self, network: nn.Module, tokenizer: Tokenizer, config: ClapConfig) -> None:
         super().__init__(tokenizer, config.max_tokens, config.projection)
-        self.network = network.eval()
+        self.network: Any = network.eval()
 
     @classmethod
     def from_checkpoint(cls, path: Path, tokenizer: Tokenizer) -> LaionClap:
@@ -98,7 +99,7 @@ def _text_tower(config: ClapConfig) -> transformers.RobertaModel:
     )
 
 
-def _network_module() -> ModuleType:
+def _network_module() -> Any:
     package = module_from_spec(_bare_package_spec())
     # The package's own __init__ imports tokenizers and metrics which the network does not need.
     sys.modules.setdefault(MODULE_NAME, package)
