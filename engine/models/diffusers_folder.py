@@ -1,0 +1,240 @@
+"""Read a folder in diffusers' layout, as the hub's cvssp/audioldm* are.
+
+Such folders hold CLAP's text tower only. Their attention_head_dim of 8 is the number of heads to
+diffusers, while the weights were trained with a fixed width of each head: it is not believed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from engine.diffusion.schedule import ScheduleConfig
+from engine.errors import ModelCorrupt, ModelMissing
+from engine.models.bundle import Bundle
+from engine.models.card import ModelCard, ModelConfigs
+from engine.models.clap import ClapConfig
+from engine.models.clap_laion import clap_state_from_laion, infer_clap_config, read_laion_state
+from engine.models.companions import (
+    RELEASED_CANVAS_S,
+    UNKNOWN_LICENCE,
+    Companions,
+    State,
+    fill,
+    folded,
+    plain_name,
+    roberta_tokenizer,
+)
+from engine.models.hifigan import HifiGanConfig
+from engine.models.keymaps import unet_to_original, vae_to_original, vocoder_to_original
+from engine.models.pickle_file import read_pickle
+from engine.models.shapes import explained, mel_config, released_head_channels
+from engine.models.unet import UNetConfig
+from engine.models.vae import VaeConfig
+from engine.models.weights import read_safetensors
+
+INDEX_FILE = "model_index.json"
+PIPELINE = "AudioLDMPipeline"
+CONFIG_FILE = "config.json"
+SCHEDULER_FILE = "scheduler_config.json"
+WEIGHT_FILES = (
+    "diffusion_pytorch_model.safetensors",
+    "model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.safetensors",
+    "model.fp16.safetensors",
+)
+MAX_JSON_BYTES = 4_000_000
+AUDIO_TOWER = ("audio_model.", "audio_projection.")
+CLAP_INITIAL_SCALE = 1 / 0.07
+
+
+def load_diffusers_folder(folder: Path, *, heads: int | None, companions: Companions) -> Bundle:
+    """Read a pipeline folder; with a companion CLAP file the model can also hear."""
+    _require_pipeline(folder)
+    with explained(str(folder)):
+        configs, scale_factor = _configs(folder)
+        configs = replace(configs, unet=replace(configs.unet, heads=heads))
+    parts = {
+        "unet": unet_to_original(_weights(folder / "unet"), configs.unet),
+        "vae": vae_to_original(_weights(folder / "vae"), configs.vae),
+        "vocoder": vocoder_to_original(folded(_weights(folder / "vocoder")), configs.vocoder),
+        "clap": _text_tower(folder / "text_encoder"),
+    }
+    if companions.clap is not None:
+        configs = _add_audio_tower(configs, parts["clap"], companions.clap)
+    card = ModelCard(
+        name=plain_name(folder.name),
+        licence=UNKNOWN_LICENCE,
+        scale_factor=scale_factor,
+        canvas_s=RELEASED_CANVAS_S,
+        sample_rate_hz=configs.mel.sample_rate_hz,
+        configs=configs,
+        clap_hears=companions.clap is not None,
+        provenance={"layout": "diffusers", "folder": folder.name, **_clap_provenance(companions)},
+    )
+    return fill(card, parts, str(folder), roberta_tokenizer(folder, companions))
+
+
+def unet_config(values: Mapping[str, Any]) -> UNetConfig:
+    """Return the U-Net of a UNet2DConditionModel's config; raises KeyError or ValueError."""
+    _require(values, "class_embed_type", "simple_projection")
+    _require(values, "class_embeddings_concat", True)
+    widths = values["block_out_channels"]
+    return UNetConfig(
+        in_channels=values["in_channels"],
+        out_channels=values["out_channels"],
+        base_channels=widths[0],
+        channel_mult=_multiples(widths),
+        res_blocks=values["layers_per_block"],
+        attention_levels=tuple(
+            level for level, kind in enumerate(values["down_block_types"]) if "Attn" in kind
+        ),
+        head_channels=released_head_channels(widths[0]),
+        condition_width=values["projection_class_embeddings_input_dim"],
+    )
+
+
+def vae_config(values: Mapping[str, Any]) -> VaeConfig:
+    """Return the VAE of an AutoencoderKL's config; raises KeyError or ValueError."""
+    widths = values["block_out_channels"]
+    return VaeConfig(
+        base_channels=widths[0],
+        channel_mult=_multiples(widths),
+        res_blocks=values["layers_per_block"],
+        latent_channels=values["latent_channels"],
+        in_channels=values["in_channels"],
+    )
+
+
+def vocoder_config(values: Mapping[str, Any]) -> HifiGanConfig:
+    """Return the generator of a SpeechT5HifiGan's config; raises KeyError or ValueError."""
+    _require(values, "normalize_before", False)
+    dilations = {tuple(row) for row in values["resblock_dilation_sizes"]}
+    if len(dilations) != 1:
+        raise ValueError("vocoder: resblock_dilation_sizes differ among the blocks")
+    return HifiGanConfig(
+        mel_bins=values["model_in_dim"],
+        channels=values["upsample_initial_channel"],
+        rates=tuple(values["upsample_rates"]),
+        kernels=tuple(values["upsample_kernel_sizes"]),
+        resblock_kernels=tuple(values["resblock_kernel_sizes"]),
+        resblock_dilations=dilations.pop(),
+    )
+
+
+def text_config(values: Mapping[str, Any]) -> ClapConfig:
+    """Return CLAP with the text tower of a ClapTextModelWithProjection's config; raises KeyError."""
+    defaults = transformers.ClapTextConfig()
+    sizes = {name: values.get(name, getattr(defaults, name)) for name in _TEXT_SIZES}
+    return ClapConfig(**{_TEXT_SIZES[name]: value for name, value in sizes.items()})
+
+
+def schedule_config(values: Mapping[str, Any]) -> ScheduleConfig:
+    """Return the schedule of a scheduler's config; raises KeyError or ValueError."""
+    _require(values, "beta_schedule", "scaled_linear")
+    if values.get("prediction_type", "epsilon") != "epsilon":
+        raise ValueError("scheduler: prediction_type is not epsilon")
+    return ScheduleConfig(
+        steps=values["num_train_timesteps"], start=values["beta_start"], end=values["beta_end"]
+    )
+
+
+def _configs(folder: Path) -> tuple[ModelConfigs, float]:
+    vae_values = _read_json(folder / "vae" / CONFIG_FILE)
+    vocoder = vocoder_config(_read_json(folder / "vocoder" / CONFIG_FILE))
+    configs = ModelConfigs(
+        mel=mel_config(vocoder),
+        vae=vae_config(vae_values),
+        unet=unet_config(_read_json(folder / "unet" / CONFIG_FILE)),
+        vocoder=vocoder,
+        clap=text_config(_read_json(folder / "text_encoder" / CONFIG_FILE)),
+        schedule=schedule_config(_read_json(folder / "scheduler" / SCHEDULER_FILE)),
+    )
+    return configs, float(vae_values["scaling_factor"])
+
+
+def _text_tower(folder: Path) -> State:
+    """Return the text tower's weights, with the temperatures that the whole network also has."""
+    scale = torch.tensor(CLAP_INITIAL_SCALE).log()
+    return {**_weights(folder), "logit_scale_a": scale, "logit_scale_t": scale.clone()}
+
+
+def _add_audio_tower(configs: ModelConfigs, clap: State, path: Path) -> ModelConfigs:
+    """Add a LAION checkpoint's audio tower to the weights; prompts keep the folder's own text tower."""
+    laion = read_laion_state(path)
+    whole = clap_state_from_laion(laion)
+    clap |= {name: tensor for name, tensor in whole.items() if name.startswith(AUDIO_TOWER)}
+    heard, text = infer_clap_config(laion, str(path)), configs.clap
+    kept = {name: getattr(text, name) for name in _TEXT_SIZES.values()}
+    return replace(configs, clap=replace(heard, **kept))
+
+
+def _clap_provenance(companions: Companions) -> dict[str, object]:
+    return {} if companions.clap is None else {"clap": companions.clap.name}
+
+
+def _weights(folder: Path) -> State:
+    for name in WEIGHT_FILES:
+        path = folder / name
+        if path.is_file():
+            return read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
+    wanted = WEIGHT_FILES[1 if folder.name in ("text_encoder", "vocoder") else 0]
+    raise ModelMissing(f"{folder} has no weights.", f"Put {wanted} of the same model into {folder}.")
+
+
+def _require_pipeline(folder: Path) -> None:
+    index = folder / INDEX_FILE
+    if not index.is_file() and not (folder / "unet" / CONFIG_FILE).is_file():
+        raise ModelMissing(
+            f"{folder} holds no model: neither card.json nor {INDEX_FILE} is there.",
+            "Give a .ckpt file, a diffusers folder, or a bundle.",
+        )
+    kind = _read_json(index).get("_class_name", PIPELINE) if index.is_file() else PIPELINE
+    if kind != PIPELINE:
+        raise ModelCorrupt(f"{index} describes a {kind}, not an {PIPELINE}.", "Give an AudioLDM model.")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelMissing(f"{path} is missing.", f"Put {path.name} of the same model into {path.parent}.")
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError("it is too large")
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it is not an object")
+    except (ValueError, RecursionError) as error:
+        raise ModelCorrupt(f"{path} cannot be read: {error}.", "Download or copy it again.") from error
+    return values
+
+
+def _require(values: Mapping[str, Any], key: str, wanted: object) -> None:
+    if values[key] != wanted:
+        raise ValueError(f"{key} is {values[key]!r}, not {wanted!r}")
+
+
+def _multiples(widths: list[int]) -> tuple[int, ...]:
+    if any(width % widths[0] for width in widths):
+        raise ValueError(f"block_out_channels {widths} are not multiples of the first")
+    return tuple(width // widths[0] for width in widths)
+
+
+# transformers' names, and ours; a config leaves out what is its class's default.
+_TEXT_SIZES = {
+    "hidden_size": "text_hidden",
+    "num_hidden_layers": "text_layers",
+    "num_attention_heads": "text_heads",
+    "intermediate_size": "text_ffn",
+    "vocab_size": "vocabulary",
+    "max_position_embeddings": "max_positions",
+    "layer_norm_eps": "layer_norm_eps",
+    "projection_dim": "projection",
+}
