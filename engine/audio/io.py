@@ -71,6 +71,27 @@ class AudioClip:
         return _SUFFIXES[self.container]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioInfo:
+    """What a file says of itself."""
+
+    length_samples: int
+    sample_rate_hz: int
+    channels: int
+
+    @property
+    def duration_s(self) -> float:
+        return self.length_samples / self.sample_rate_hz
+
+
+def probe(path: str | Path) -> AudioInfo:
+    """Read a file's header; raises AudioMissing and AudioIOError as read_clip does."""
+    with _opened(Path(path)) as file:
+        return AudioInfo(
+            length_samples=file.frames, sample_rate_hz=file.samplerate, channels=file.channels
+        )
+
+
 def read_clip(path: str | Path, span: TimeSpan | None = None, *, context_s: float = 0.0) -> AudioClip:
     """Read a region, the whole file without a span, and up to context_s on both sides of it.
 
@@ -100,9 +121,8 @@ def read_clip(path: str | Path, span: TimeSpan | None = None, *, context_s: floa
 
 def read_excerpt(path: str | Path, longest_s: float = MAX_DURATION_S) -> AudioClip:
     """Read a file's beginning, whatever its length; raises as read_clip does."""
-    with _opened(Path(path)) as file:
-        duration_s = file.frames / file.samplerate
-    return read_clip(path, TimeSpan(start_s=0.0, end_s=min(longest_s, duration_s)))
+    end_s = min(longest_s, probe(path).duration_s)
+    return read_clip(path, TimeSpan(start_s=0.0, end_s=end_s))
 
 
 def encode(clip: AudioClip) -> bytes:

@@ -1,0 +1,282 @@
+"""The command line: options in, one worker asked, files out."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from daw_bridge.demo import run_demo
+from daw_bridge.display import JobDisplay, complain, say, show_takes
+from daw_bridge.models_cli import models
+from daw_bridge.runner import Runner
+from daw_bridge.spec_options import build_spec, parse_seconds, slug
+from engine.errors import EngineError
+from engine.types import (
+    MAX_DURATION_S,
+    MAX_TAKES,
+    MIN_DURATION_S,
+    ErrorCode,
+    ErrorInfo,
+    RenderSpec,
+    SamplerName,
+    SamplerSpec,
+    Task,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+_DEFAULTS = SamplerSpec()
+
+
+class Seconds(click.ParamType[float]):
+    """Seconds, or minutes and seconds with a colon."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, 1 for a failed job, 2 for wrong use, 130 when interrupted."""
+    try:
+        result = commands.main(args=arguments, prog_name="daw-bridge", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except EngineError as error:
+        complain(error.info)
+        return INTERRUPTED if error.code is ErrorCode.CANCELLED else FAILED
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.ctx.get_help() if error.ctx else "")
+        return WRONG_USE
+    except click.ClickException as error:
+        hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "daw-bridge"
+        message = error.format_message()
+        complain(ErrorInfo(code=ErrorCode.BAD_ARGS, message=message, hint=f"See: {hint} --help"))
+        return WRONG_USE
+    except (click.Abort, KeyboardInterrupt):
+        complain(ErrorInfo(code=ErrorCode.CANCELLED, message="interrupted"))
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the user gets one sentence, whatever happened
+        message = f"the program failed in a way nobody foresaw ({type(error).__name__})"
+        complain(ErrorInfo(code=ErrorCode.INTERNAL, message=message, hint="Please report it."))
+        return FAILED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def commands() -> None:
+    """Make and change sound by description, on this machine.
+
+    Each command writes its takes, best first, as audio (.wav, .flac or .aiff like the source), the recipe
+    (.json) and a spectrogram (.png). Earlier files are never overwritten.
+    """
+
+
+def _edit_options(command: Command) -> Command:
+    for option in (
+        click.option(
+            "--no-level-match",
+            "match_level",
+            flag_value=False,
+            default=True,
+            type=bool,
+            help="Leave the result at the model's level instead of the source's.",
+        ),
+        click.option(
+            "--mask-band",
+            type=(float, float),
+            multiple=True,
+            metavar="LOW HIGH",
+            help="Change only this band in Hz; repeat it for more rectangles.",
+        ),
+        click.option(
+            "--mask-time",
+            type=(Seconds(), Seconds()),
+            multiple=True,
+            metavar="START END",
+            help="Change only this time, counted from the region's start; repeatable.",
+        ),
+        click.option(
+            "--mask",
+            metavar="JSON|FILE",
+            help="A mask of rectangles, polygons and brushes, as JSON text or a file of it.",
+        ),
+        click.option(
+            "--end", type=Seconds(), metavar="TIME", help="Where the region ends [default: the end]."
+        ),
+        click.option(
+            "--start",
+            type=Seconds(),
+            metavar="TIME",
+            help="Where the region starts, in seconds or m:ss [default: 0].",
+        ),
+        click.argument("file", type=click.Path(path_type=str)),
+    ):
+        command = option(command)
+    return command
+
+
+def _common_options(command: Command) -> Command:
+    samplers = click.Choice([name.value for name in SamplerName])
+    for option in (
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path, file_okay=True),
+            default=Path("out"),
+            show_default=True,
+            help="The folder for the takes.",
+        ),
+        click.option("--model", default="starter", show_default=True, help="See: daw-bridge models list."),
+        click.option("--eta", type=float, help="Randomness of the ddim sampler, 0 to 1."),
+        click.option(
+            "--sampler",
+            type=samplers,
+            default=_DEFAULTS.name.value,
+            show_default=True,
+            help="The way from noise to sound.",
+        ),
+        click.option(
+            "--guidance",
+            type=float,
+            default=_DEFAULTS.guidance,
+            show_default=True,
+            help="How strictly the prompt is followed; 1 is not at all beyond the model.",
+        ),
+        click.option(
+            "--steps",
+            type=int,
+            default=_DEFAULTS.steps,
+            show_default=True,
+            help="Sampling steps: more are slower and finer.",
+        ),
+        click.option(
+            "--takes",
+            type=click.IntRange(1, MAX_TAKES),
+            default=1,
+            show_default=True,
+            help="How many versions to make.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**63 - 1),
+            default=lambda: secrets.randbelow(2**31),
+            show_default="drawn",
+            help="The same seed gives the same audio.",
+        ),
+        click.option(
+            "--like",
+            type=click.Path(path_type=str),
+            multiple=True,
+            metavar="FILE",
+            help="It should also sound like this file; repeatable.",
+        ),
+        click.option("--negative", default="", help="What it should not sound like."),
+        click.option("--prompt", "-p", default="", help="What it should sound like."),
+    ):
+        command = option(command)
+    return command
+
+
+@commands.command()
+@_edit_options
+@_common_options
+@click.option(
+    "--strength",
+    type=float,
+    default=_DEFAULTS.strength,
+    show_default=True,
+    help="0 keeps the source, 1 follows the prompt alone.",
+)
+def transfer(**options: Any) -> None:
+    """Turn FILE, or a region of it, into what the prompt says.
+
+    Example: daw-bridge transfer loop.wav --start 0:02 --end 0:04 --prompt "church bells" --strength 0.6
+    """
+    _render(Task.TRANSFER, options)
+
+
+@commands.command()
+@_edit_options
+@_common_options
+def inpaint(**options: Any) -> None:
+    """Make a masked part of FILE anew; the rest stays as it is.
+
+    Example: daw-bridge inpaint song.flac --end 5 --mask-time 1 2 --mask-band 300 4000 --prompt "a flute"
+    """
+    _render(Task.INPAINT, options)
+
+
+@commands.command()
+@_common_options
+@click.option(
+    "--seconds",
+    type=float,
+    default=2.5,
+    show_default=True,
+    help=f"How long, {MIN_DURATION_S} to {MAX_DURATION_S}.",
+)
+def generate(**options: Any) -> None:
+    """Make a new sound from the prompt.
+
+    Example: daw-bridge generate --prompt "rain on a roof" --seconds 5 --takes 3
+    """
+    _render(Task.GENERATE, options | {"match_level": True})
+
+
+@commands.command()
+@_edit_options
+@_common_options
+@click.option(
+    "--cutoff",
+    type=float,
+    metavar="HZ",
+    help="Where the missing highs begin [default: half the model's band].",
+)
+def superres(**options: Any) -> None:
+    """Add the highs that FILE lacks, above a cutoff; what lies below stays."""
+    _render(Task.SUPERRES, options)
+
+
+@commands.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="The folder for the takes.",
+)
+@click.option("--model", default="starter", show_default=True, help="See: daw-bridge models list.")
+def demo(out: Path, model: str) -> None:
+    """Hear it: one transfer, one inpainting and one generation on an example clip."""
+    with Runner() as runner:
+        run_demo(runner, out, model)
+
+
+commands.add_command(models)
+
+
+def _render(task: Task, options: dict[str, Any]) -> None:
+    with Runner() as runner:
+        spec = build_spec(task, options, runner.duration_s)
+        with JobDisplay(task.value) as display:
+            takes = runner.render(spec, options["out"], _stem(spec), display.show)
+    show_takes(takes)
+
+
+def _stem(spec: RenderSpec) -> str:
+    source = slug(Path(spec.region.path).stem, 24) if spec.region is not None else ""
+    parts = (source, spec.task.value, slug(spec.prompt))
+    return "-".join(part for part in parts if part)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""Command-line options turned into the values of a render."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.errors import AudioMissing, EngineError, SpecError
+from engine.spec_json import mask_from_json
+from engine.types import (
+    Condition,
+    ConditionKind,
+    Mask,
+    RectShape,
+    Region,
+    RenderSpec,
+    SamplerName,
+    SamplerSpec,
+    Task,
+    TimeSpan,
+)
+
+MAX_MASK_BYTES = 1_000_000
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
+_WHOLE_BAND = (0.0, None)
+
+
+def parse_seconds(text: str) -> float:
+    """Read seconds, m:ss or h:mm:ss, each with an optional fraction.
+
+    Raises:
+        ValueError: anything else, and negative or endless times.
+    """
+    clock = _CLOCK.fullmatch(text.strip())
+    if clock is not None:
+        hours, minutes, seconds = (float(part or 0) for part in clock.groups())
+        if seconds >= 60:
+            raise ValueError(f"{text!r} has more than 59 seconds after the colon")
+        return hours * 3600 + minutes * 60 + seconds
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time; give seconds (2.5) or m:ss (1:02.5)") from None
+    if not 0 <= value < 1e7:
+        raise ValueError(f"{text!r} is not a time from zero on")
+    return value
+
+
+def parse_mask(text: str) -> Mask:
+    """Read a mask from JSON text, or from the file of that name.
+
+    Raises:
+        AudioMissing: no such file.
+        SpecError: not a mask.
+    """
+    if text.lstrip().startswith("{"):
+        return mask_from_json(text)
+    path = Path(text)
+    try:
+        if path.stat().st_size > MAX_MASK_BYTES:
+            raise SpecError(f"the mask file {path} is larger than {MAX_MASK_BYTES} bytes")
+        return mask_from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise AudioMissing(
+            f"the mask {text!r} is neither JSON nor a file that can be read",
+            "Use --mask-time and --mask-band for a rectangle.",
+        ) from error
+
+
+def rectangles(
+    times_s: Sequence[tuple[float, float]], bands_hz: Sequence[tuple[float, float]], duration_s: float
+) -> Mask | None:
+    """Return a mask of rectangles: the first time with the first band, and so on; None without any.
+
+    One time goes with every band, and one band with every time; no time is the whole region, no band
+    the whole spectrum.
+
+    Raises:
+        SpecError: numbers that do not pair up, or an empty rectangle.
+    """
+    if not times_s and not bands_hz:
+        return None
+    times = list(times_s) or [(0.0, duration_s)]
+    bands: list[tuple[float, float | None]] = [*bands_hz] or [_WHOLE_BAND]
+    if len(times) != len(bands) and 1 not in (len(times), len(bands)):
+        raise SpecError(
+            f"{len(times)} times and {len(bands)} bands do not pair up",
+            "Give one --mask-band for each --mask-time.",
+        )
+    count = max(len(times), len(bands))
+    times, bands = times * (count // len(times)), bands * (count // len(bands))
+    try:
+        return Mask(shapes=tuple(map(_rectangle, times, bands)))
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+
+
+def slug(text: str, longest: int = 40) -> str:
+    """Return text as part of a file name: lower-case letters, digits and dashes."""
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    return "-".join(words)[:longest].strip("-")
+
+
+def _rectangle(time_s: tuple[float, float], band_hz: tuple[float, float | None]) -> RectShape:
+    span = TimeSpan(start_s=time_s[0], end_s=time_s[1])
+    return RectShape(span=span, low_hz=band_hz[0], high_hz=band_hz[1])
+
+
+def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[str], float]) -> RenderSpec:
+    """Turn a command's options into a spec; duration_of asks for the length of a file in seconds.
+
+    Raises:
+        SpecError: values that make no spec.
+    """
+    try:
+        region = _region(options, duration_of) if task.needs_region else None
+        return RenderSpec(
+            task=task,
+            prompt=options["prompt"],
+            negative=options["negative"],
+            conditions=tuple(
+                Condition(kind=ConditionKind.AUDIO, value=str(Path(path).absolute()))
+                for path in options["like"]
+            ),
+            region=region,
+            duration_s=options.get("seconds"),
+            mask=_mask(options, region, duration_of),
+            cutoff_hz=options.get("cutoff"),
+            sampler=_sampler(options),
+            seed=options["seed"],
+            takes=options["takes"],
+            model=options["model"],
+            match_level=options["match_level"],
+        )
+    except EngineError:
+        raise
+    except ValueError as error:
+        raise SpecError(str(error), _hint_for(task, str(error))) from error
+
+
+def _region(options: Mapping[str, Any], duration_of: Callable[[str], float]) -> Region:
+    path = str(Path(options["file"]).absolute())
+    start_s, end_s = options["start"], options["end"]
+    if start_s is None and end_s is None:
+        return Region(path=path)
+    end_s = duration_of(path) if end_s is None else end_s
+    return Region(path=path, span=TimeSpan(start_s=start_s or 0.0, end_s=end_s))
+
+
+def _mask(
+    options: Mapping[str, Any], region: Region | None, duration_of: Callable[[str], float]
+) -> Mask | None:
+    if region is None:
+        return None
+    times_s, bands_hz = options["mask_time"], options["mask_band"]
+    if options["mask"] is not None:
+        if times_s or bands_hz:
+            raise SpecError("--mask does not go together with --mask-time and --mask-band")
+        return parse_mask(options["mask"])
+    if times_s or not bands_hz:
+        return rectangles(times_s, bands_hz, 0.0)
+    span = region.span
+    return rectangles((), bands_hz, duration_of(region.path) if span is None else span.duration_s)
+
+
+def _sampler(options: Mapping[str, Any]) -> SamplerSpec:
+    given = {
+        "name": SamplerName(options["sampler"]),
+        "steps": options["steps"],
+        "guidance": options["guidance"],
+        "eta": options["eta"],
+        "strength": options.get("strength"),
+    }
+    return SamplerSpec(**{key: value for key, value in given.items() if value is not None})
+
+
+def _hint_for(task: Task, message: str) -> str:
+    if "prompt is empty" in message:
+        return "Say what to hear with --prompt."
+    if "needs a mask" in message:
+        return "Give --mask-time START END, --mask-band LOW HIGH or --mask."
+    return f"See: daw-bridge {task.value} --help"

@@ -1,0 +1,112 @@
+"""What the worker does for each request, apart from threads and pipes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from engine.audio.io import AudioClip, prepare_folder, probe, read_clip
+from engine.errors import BadJson
+from engine.models.bundle import Bundle, debug_bundle
+from engine.outputs import free_stem, write_take
+from engine.render import Progress, RenderedTake, TakeDropped, render
+from engine.spec_json import digest, spec_from_dict
+from engine.types import EventKind, RenderSpec, Take
+
+DEBUG_MODEL = "debug"
+MODEL_ACTIONS = ("list", "pull", "import", "verify", "remove")
+
+Payload = dict[str, object]
+Emit = Callable[[EventKind, Payload], None]
+IsCancelled = Callable[[], bool]
+
+
+def open_model(name: str) -> Bundle:
+    """Load a model."""
+    from engine.models.bundle import load_bundle
+
+    return load_bundle(Path(__file__).parent / name)
+
+
+class Jobs:
+    """Does jobs one at a time and keeps the last model loaded."""
+
+    def __init__(self) -> None:
+        self._loaded: tuple[str, Bundle] | None = None
+
+    def render(
+        self, spec_value: object, out: Mapping[str, object], emit: Emit, cancelled: IsCancelled
+    ) -> Payload:
+        """Render a spec into out's folder as STEM_1, STEM_2, ..., best first.
+
+        Raises:
+            EngineError: any of the expected failures; no file has then its final name.
+        """
+        spec = spec_from_dict(spec_value)
+        folder, stem = Path(_text(out, "folder")), _text(out, "stem")
+        clip = _clip(spec, 0.0)
+        prepare_folder(folder, _needed_bytes(spec, clip))
+        bundle = self._bundle(spec.model, emit)
+        clip = _clip(spec, bundle.card.canvas_s)
+        rendered = render(spec, bundle, clip, lambda event: emit(EventKind.PROGRESS, _told(event)), cancelled)
+        takes = _written(spec, rendered, clip, folder, stem, bundle, emit)
+        return {"takes": [asdict(take) for take in takes], "digest": digest(spec), "folder": str(folder)}
+
+    def probe(self, path: str) -> Payload:
+        """Return length, rate and channels of an audio file."""
+        info = probe(path)
+        return {**asdict(info), "duration_s": info.duration_s}
+
+    def _bundle(self, name: str, emit: Emit) -> Bundle:
+        if self._loaded is None or self._loaded[0] != name:
+            emit(EventKind.PROGRESS, {"stage": "load", "step": 0, "total": 1, "take": 1, "takes": 1})
+            self._loaded = None
+            self._loaded = (name, debug_bundle() if name == DEBUG_MODEL else open_model(name))
+        return self._loaded[1]
+
+
+def _clip(spec: RenderSpec, context_s: float) -> AudioClip | None:
+    if spec.region is None or not spec.task.needs_region:
+        return None
+    return read_clip(spec.region.path, spec.region.span, context_s=context_s)
+
+
+def _written(
+    spec: RenderSpec,
+    rendered: list[RenderedTake],
+    clip: AudioClip | None,
+    folder: Path,
+    stem: str,
+    bundle: Bundle,
+    emit: Emit,
+) -> list[Take]:
+    stem = free_stem(folder, stem, len(rendered))
+    card = bundle.card
+    model: dict[str, object] = {"name": card.name, "licence": card.licence, "files": card.files}
+    takes: list[Take] = []
+    for index, result in enumerate(rendered):
+        takes.append(write_take(spec, result, clip, folder / f"{stem}_{index + 1}", model))
+        emit(EventKind.TAKE, asdict(takes[-1]))
+    return takes
+
+
+def _needed_bytes(spec: RenderSpec, clip: AudioClip | None) -> int:
+    """Estimate a job's output generously: uncompressed audio and a picture for each take."""
+    audio_bytes = 8 * clip.audio_NS.size if clip is not None else 4 * 48_000 * int(spec.duration_s or 0)
+    return spec.takes * (audio_bytes + 1_000_000)
+
+
+def _told(event: Progress | TakeDropped) -> Payload:
+    if isinstance(event, TakeDropped):
+        return {"stage": "dropped", "seed": event.seed, "code": event.error.code.value} | {
+            "message": event.error.message
+        }
+    return {**asdict(event), "stage": event.stage.value}
+
+
+def _text(values: Mapping[str, object], key: str) -> str:
+    value = values.get(key)
+    if not isinstance(value, str) or not value:
+        raise BadJson(f"out.{key} must be a text")
+    return value

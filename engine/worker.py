@@ -1,0 +1,228 @@
+"""The render process: JSON requests on stdin, one a line; JSON events on stdout, one a line.
+
+Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, {"op": "models", "job", "action",
+...}, {"op": "probe", "job", "path"}, {"op": "cancel", "job"}, {"op": "quit"}. Every job ends with one
+event of kind done or fail.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from engine.errors import BadJson, Cancelled, EngineError
+from engine.jobs import MODEL_ACTIONS, Jobs
+from engine.spec_json import parse_json
+from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
+
+MAX_LINE_BYTES = 4_000_000
+PROTOCOL = 1
+_LOG = logging.getLogger(__name__)
+
+Payload = dict[str, object]
+Request = Mapping[str, object]
+
+
+def main() -> int:
+    """Serve requests until quit or the end of stdin."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    with private_stdout() as stream:
+        Worker(sys.stdin.buffer, stream).run()
+    return 0
+
+
+def private_stdout() -> BinaryIO:
+    """Take stdout for events only: whatever a library prints goes to stderr from now on."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(own, "wb")
+
+
+@dataclass(slots=True, eq=False)
+class EventStream:
+    """Writes events as lines; counts each job's from 0."""
+
+    stream: BinaryIO
+    _next_seq: dict[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def emit(self, job_id: str, kind: EventKind, payload: Payload) -> None:
+        with self._lock:
+            seq = self._next_seq.get(job_id, 0)
+            self._next_seq[job_id] = seq + 1
+            if kind in (EventKind.DONE, EventKind.FAIL):
+                del self._next_seq[job_id]
+            self.stream.write(_line(JobEvent(job_id=job_id, seq=seq, kind=kind, payload=payload)))
+            self.stream.flush()
+
+    def fail(self, job_id: str, info: ErrorInfo) -> None:
+        payload: Payload = {"code": info.code.value, "message": info.message, "hint": info.hint}
+        self.emit(job_id, EventKind.FAIL, payload)
+
+
+class Worker:
+    """Reads requests in one thread and does jobs in the other, one after the other."""
+
+    def __init__(self, requests: BinaryIO, events: BinaryIO, jobs: Jobs | None = None) -> None:
+        self._requests = requests
+        self._events = EventStream(events)
+        self._jobs = jobs or Jobs()
+        self._waiting: queue.SimpleQueue[tuple[str, Request] | None] = queue.SimpleQueue()
+        self._cancelled: set[str] = set()
+        self._known: set[str] = set()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Do jobs until asked to quit; unfinished ones are then cancelled."""
+        self._events.emit("", EventKind.STATE, {"state": "ready", "protocol": PROTOCOL})
+        reader = threading.Thread(target=self._read, name="requests", daemon=True)
+        reader.start()
+        while (waiting := self._waiting.get()) is not None:
+            self._do(*waiting)
+
+    def _read(self) -> None:
+        for line in _lines(self._requests):
+            try:
+                if not self._accept(_request(line)):
+                    break
+            except EngineError as error:
+                self._events.fail("", error.info)
+        self._stopping.set()
+        self._waiting.put(None)
+
+    def _accept(self, request: Request) -> bool:
+        """Queue a job or cancel one; False when asked to quit."""
+        op = _text(request, "op")
+        if op == "quit":
+            return False
+        job_id = _text(request, "job")
+        if op == "cancel":
+            self._cancelled.update({job_id} & self._known)
+        elif op in _OPS:
+            self._require_new(job_id)
+            self._known.add(job_id)
+            self._waiting.put((job_id, request))
+        else:
+            raise BadJson(f"request.op is {op!r}, not one of {', '.join((*_OPS, 'cancel', 'quit'))}")
+        return True
+
+    def _require_new(self, job_id: str) -> None:
+        if not job_id or job_id in self._known:
+            raise BadJson(f"request.job {job_id!r} is empty or already in use")
+
+    def _do(self, job_id: str, request: Request) -> None:
+        self._events.emit(job_id, EventKind.STATE, {"state": "running"})
+        try:
+            self._require_wanted(job_id)
+            payload = _OPS[_text(request, "op")](self, job_id, request)
+            self._events.emit(job_id, EventKind.DONE, payload)
+        except EngineError as error:
+            self._events.fail(job_id, error.info)
+        except Exception as error:  # noqa: BLE001 - a job must not end the worker
+            _LOG.exception("job %s", job_id)
+            self._events.fail(job_id, _unexpected(error))
+        finally:
+            self._known.discard(job_id)
+            self._cancelled.discard(job_id)
+
+    def _render(self, job_id: str, request: Request) -> Payload:
+        return self._jobs.render(
+            _object(request, "spec"),
+            _object(request, "out"),
+            lambda kind, payload: self._events.emit(job_id, kind, payload),
+            lambda: self._is_cancelled(job_id),
+        )
+
+    def _models(self, job_id: str, request: Request) -> Payload:
+        action = _text(request, "action")
+        if action not in MODEL_ACTIONS:
+            raise BadJson(f"request.action is {action!r}, not one of {', '.join(MODEL_ACTIONS)}")
+        return self._jobs.models(
+            action,
+            request,
+            lambda kind, payload: self._events.emit(job_id, kind, payload),
+            lambda: self._is_cancelled(job_id),
+        )
+
+    def _probe(self, job_id: str, request: Request) -> Payload:
+        return self._jobs.probe(_text(request, "path"))
+
+    def _is_cancelled(self, job_id: str) -> bool:
+        return self._stopping.is_set() or job_id in self._cancelled
+
+    def _require_wanted(self, job_id: str) -> None:
+        if self._is_cancelled(job_id):
+            raise Cancelled("the job was cancelled before it started")
+
+
+_OPS: dict[str, Callable[[Worker, str, Request], Payload]] = {
+    "render": Worker._render,
+    "models": Worker._models,
+    "probe": Worker._probe,
+}
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield lines; of one that is too long only its start, which is then no valid JSON."""
+    while line := stream.readline(MAX_LINE_BYTES):
+        rest = line
+        while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = stream.readline(MAX_LINE_BYTES)
+        if line.strip():
+            yield line
+
+
+def _request(line: bytes) -> Request:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadJson("a request is not UTF-8") from error
+    value = parse_json(text)
+    if not isinstance(value, dict):
+        raise BadJson("a request must be a JSON object")
+    return value
+
+
+def _text(request: Request, key: str) -> str:
+    value = request.get(key)
+    if not isinstance(value, str):
+        raise BadJson(f"request.{key} must be a text")
+    return value
+
+
+def _object(request: Request, key: str) -> Mapping[str, object]:
+    value = request.get(key)
+    if not isinstance(value, dict):
+        raise BadJson(f"request.{key} must be an object")
+    return value
+
+
+def _line(event: JobEvent) -> bytes:
+    content = {
+        "job_id": event.job_id,
+        "seq": event.seq,
+        "kind": event.kind.value,
+        "payload": event.payload,
+    }
+    return json.dumps(content, allow_nan=False, default=str).encode("ascii") + b"\n"
+
+
+def _unexpected(error: Exception) -> ErrorInfo:
+    """Hide what only a programmer can use; the log has it."""
+    return ErrorInfo(
+        code=ErrorCode.INTERNAL,
+        message=f"the render failed in a way nobody foresaw ({type(error).__name__})",
+        hint="Please report it together with the worker's log.",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
