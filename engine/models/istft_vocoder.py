@@ -57,12 +57,13 @@ class IstftHead(nn.Module):
         self.n_fft = n_fft
         self.hop_samples = hop_samples
         self.linear = nn.Linear(width, n_fft + 2)
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
 
     def forward(self, x_BTC: Tensor) -> Tensor:
         spectrum_BTF = self._spectrum(self.linear(x_BTC).float())
-        frames = torch.fft.irfft(spectrum_BTF, n=self.n_fft, dim=-1) * self.window
-        envelope = (self.window**2).expand(1, x_BTC.shape[1], self.n_fft)
+        # Made here and not kept, so that a network built without storage is whole once loaded.
+        window = torch.hann_window(self.n_fft, device=x_BTC.device)
+        frames = torch.fft.irfft(spectrum_BTF, n=self.n_fft, dim=-1) * window
+        envelope = (window**2).expand(1, x_BTC.shape[1], self.n_fft)
         return self._overlap_add(frames) / self._overlap_add(envelope)
 
     def _spectrum(self, logits_BTF: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from engine.models import keymaps
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.unet import UNet, UNetConfig
 from engine.models.vae import Vae, VaeConfig
-from tests.unit.networks import loaded, random_state, relative_error
+from tests.unit.networks import loaded, on_meta, random_state, relative_error
 
 TOLERANCE = 1e-5
 HEADS_BY_LEVEL = (4, 8, 12, 20)
@@ -34,24 +34,24 @@ def vae_state() -> State:
 
 
 def diffusers_unet(state: State, heads: int | tuple[int, ...]) -> UNet2DConditionModel:
-    widths = UNetConfig.small().widths
     renamed = keymaps.unet_to_diffusers(state, UNetConfig.small())
-    # diffusers takes the number of heads under the name attention_head_dim.
-    return loaded(
-        lambda: UNet2DConditionModel(
-            in_channels=8,
-            out_channels=8,
-            block_out_channels=widths,
-            layers_per_block=2,
-            down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 3,
-            up_block_types=("CrossAttnUpBlock2D",) * 3 + ("UpBlock2D",),
-            cross_attention_dim=widths,
-            attention_head_dim=heads,
-            class_embed_type="simple_projection",
-            projection_class_embeddings_input_dim=512,
-            class_embeddings_concat=True,
-        ),
-        renamed,
+    return loaded(lambda: diffusers_unet_shape(heads), renamed)
+
+
+def diffusers_unet_shape(heads: int | tuple[int, ...]) -> UNet2DConditionModel:
+    widths = UNetConfig.small().widths
+    return UNet2DConditionModel(
+        in_channels=8,
+        out_channels=8,
+        block_out_channels=widths,
+        layers_per_block=2,
+        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 3,
+        up_block_types=("CrossAttnUpBlock2D",) * 3 + ("UpBlock2D",),
+        cross_attention_dim=widths,
+        attention_head_dim=heads,  # diffusers takes the number of heads under this name
+        class_embed_type="simple_projection",
+        projection_class_embeddings_input_dim=512,
+        class_embeddings_concat=True,
     )
 
 
@@ -93,6 +93,22 @@ def test_unet_reproduces_the_head_count_of_converted_repositories(unet_state: St
     right = loaded(lambda: UNet(UNetConfig.small()), unet_state)(x_BCHW, t_B, condition_BE)
     assert relative_error(switched, theirs) < TOLERANCE
     assert relative_error(right, theirs) > 100 * TOLERANCE
+
+
+def epsilons(network: nn.Module) -> dict[str, float]:
+    norms = nn.GroupNorm | nn.LayerNorm
+    return {f"{name}.weight": m.eps for name, m in network.named_modules() if isinstance(m, norms)}
+
+
+def test_every_norm_has_the_epsilon_of_its_counterpart() -> None:
+    """An epsilon changes outputs by less than the tolerance, so outputs alone would not tell."""
+    unet, vae = UNetConfig.small(), VaeConfig()
+    pairs = [
+        (on_meta(lambda: UNet(unet)), on_meta(lambda: diffusers_unet_shape(8)), keymaps.unet_table(unet)),
+        (on_meta(lambda: Vae(vae)), on_meta(lambda: diffusers_vae(vae)), keymaps.vae_table(vae)),
+    ]
+    for ours, theirs, names in pairs:
+        assert {names[key]: eps for key, eps in epsilons(ours).items()} == epsilons(theirs)
 
 
 @torch.no_grad()
