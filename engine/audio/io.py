@@ -30,9 +30,10 @@ _SPACE_HINT = "Free some space or choose another folder with --out."
 _FOLDER_HINT = "Choose another folder with --out."
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _EXACT_IN_FLOAT32 = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "ALAW")
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "AIFF": ".aiff"}
 _WRITTEN_AS = {"RF64": "WAV", "W64": "WAV"}
-_SAME_SUBTYPES = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
+_SAME_SUBTYPES = (*_BITS, "FLOAT", "DOUBLE")
 
 
 def _no_context() -> np.ndarray:
@@ -136,8 +137,9 @@ def encode(clip: AudioClip) -> bytes:
         subtype=clip.subtype,
         format=clip.container,
     ) as file:
-        file.write(np.ascontiguousarray(clip.audio_NS.T))
-    return buffer.getvalue()
+        file.write(np.ascontiguousarray(_as_written(clip).T))
+    pads = clip.container == "AIFF" and _BITS.get(clip.subtype) == 8 and clip.audio_NS.size % 2
+    return _without_pad_frame(buffer.getvalue(), clip.length_samples) if pads else buffer.getvalue()
 
 
 def prepare_folder(folder: Path, needed_bytes: int = 0) -> None:
@@ -178,6 +180,26 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         for part in parts.values():
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _as_written(clip: AudioClip) -> np.ndarray:
+    """Return integers, left-aligned in 32 bits, for integer files: not every writer rounds floats alike."""
+    bits = _BITS.get(clip.subtype)
+    if bits is None:
+        return clip.audio_NS
+    top = 2 ** (bits - 1)
+    steps_NS = np.rint(clip.audio_NS.astype(np.float64) * top)
+    return np.clip(steps_NS, -top, top - 1).astype(np.int32) << (32 - bits)
+
+
+def _without_pad_frame(aiff: bytes, length_samples: int) -> bytes:
+    """Correct the lengths of an odd 8-bit AIFF, whose pad byte libsndfile 1.2 counts as audio."""
+    common, sound = aiff.index(b"COMM"), aiff.index(b"SSND")
+    content = bytearray(aiff)
+    content[common + 10 : common + 14] = length_samples.to_bytes(4, "big")
+    size = int.from_bytes(aiff[sound + 4 : sound + 8], "big")
+    content[sound + 4 : sound + 8] = (size - 1).to_bytes(4, "big")
+    return bytes(content)
 
 
 def _write_through(path: Path, content: bytes) -> None:
