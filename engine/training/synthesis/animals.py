@@ -18,6 +18,7 @@ from engine.training.synthesis.dsp import (
     formant_gain,
     gate,
     oscillate,
+    saturate,
     saw_harmonics,
     sine,
     sweep_filter,
@@ -66,9 +67,15 @@ def _birds(context: RenderContext) -> Sound:
 
 
 def _random_syllable(draws: Draws, home_hz: float) -> Signal:
-    bend = draws.ratio(0.6, 1.6)
+    bend = draws.one_of((1.0, -1.0))
     from_hz = home_hz * draws.ratio(0.8, 1.25)
-    return _syllable(draws, from_hz, from_hz * bend, draws.between(0.05, 0.14), draws.between(15, 70))
+    return _syllable(
+        draws,
+        from_hz,
+        from_hz * draws.ratio(1.3, 1.8) ** bend,
+        draws.between(0.05, 0.14),
+        draws.between(15, 70),
+    )
 
 
 def _crickets(context: RenderContext) -> Sound:
@@ -79,7 +86,8 @@ def _crickets(context: RenderContext) -> Sound:
     t = draws.time()
     for _ in range(2 + int(draws.rng.integers(3))):
         pulses_hz, rate = draws.between(30, 50), tempo * draws.between(0.9, 1.1)
-        chirping_S = ((t * rate + draws.between(0, 1)) % 1.0) < draws.between(0.35, 0.6)
+        turn_S = np.sin(2 * np.pi * (t * rate + draws.between(0, 1)))
+        chirping_S = np.clip(4 * (turn_S - draws.between(-0.3, 0.4)), 0, 1)
         pulsing_S = np.maximum(np.sin(2 * np.pi * pulses_hz * t), 0) ** 0.7
         freq_hz = home_hz * draws.between(0.96, 1.04)
         carrier_S = sine(np.full(draws.length, freq_hz), draws.rate_hz, draws.between(0, 6))
@@ -111,7 +119,7 @@ def _dog(context: RenderContext) -> Sound:
         pitch: Points = [(0, base_hz), (0.3, base_hz * 1.9), (1, base_hz * 0.8)]
         jaw: Points = [(0, 500 * size), (0.35, 1050 * size), (1, 550 * size)]
         tract = [jaw, [(0, 1500 * size), (1, 1300 * size)], [(0, 2700 * size), (1, 2600 * size)]]
-        bark_S = np.tanh(1.5 * _voice(draws, span_s, pitch, tract, 0.8))
+        bark_S = saturate(_voice(draws, span_s, pitch, tract, 0.8), 1.5, draws.rate_hz)
         return bark_S * np.sin(np.pi * np.linspace(0, 1, len(bark_S)) ** 0.6)
 
     return draws.sound(draws.repeat(bark, 1.3, 4.0, single=0.1))
@@ -179,7 +187,7 @@ def _rooster(context: RenderContext) -> Sound:
 def _crow(draws: Draws, from_hz: float, to_hz: float, span_s: float) -> Signal:
     tract: list[Points] = [[(0, 1100), (1, 1300)], [(0, 2300), (1, 2500)], [(0, 3800), (1, 3600)]]
     crow_S = _voice(draws, span_s, [(0, from_hz * 0.9), (0.2, from_hz), (1, to_hz)], tract, 0.15)
-    return np.tanh(2 * crow_S) * gate(len(crow_S), draws.rate_hz, 0.03)
+    return saturate(crow_S, 2.0, draws.rate_hz) * gate(len(crow_S), draws.rate_hz, 0.03)
 
 
 def _duck(context: RenderContext) -> Sound:
@@ -230,10 +238,10 @@ def _sheep(context: RenderContext) -> Sound:
     return draws.sound(draws.repeat(bleat, 0.7, 1.2, single=0.3))
 
 
-def _pulse_song(context: RenderContext) -> Sound:
+def _cicadas(context: RenderContext) -> Sound:
     """Render cicadas: a dense rattle of noise pulses in a narrow high band."""
     draws = Draws(context)
-    centre_hz, pulses_hz = draws.between(5000, 6200), draws.tempo(70, 160)
+    centre_hz, pulses_hz = draws.between(5000, 6200), draws.tempo(14, 40)
     rattle_S = np.abs(np.sin(np.pi * pulses_hz * draws.time())) ** 4
     swell_S = breakpoints(
         draws.length, draws.rate_hz, [(0, 0.5), (draws.duration_s * draws.between(0.3, 0.8), 1), (9, 0.6)]
@@ -260,7 +268,7 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         name="cicadas",
         group="animals",
-        render=_pulse_song,
+        render=_cicadas,
         synonyms=("cicada song", "buzzing cicadas"),
         countable=False,
     ),

@@ -24,14 +24,15 @@ from engine.training.synthesis import (
     synths,
 )
 from engine.training.synthesis.captions import caption
-from engine.training.synthesis.concept import Attribute, Concept, RenderContext
+from engine.training.synthesis.concept import Attribute, Concept, RenderContext, Sound
 from engine.training.synthesis.dsp import Signal
-from engine.training.synthesis.rooms import draw_place, put_into
+from engine.training.synthesis.rooms import draw_place, floor_noise, put_into
 
 PEAK = 0.5
 ONSET_SHARE = 0.02
 LATEST_ONSET_S = 0.05
 FADE_S = 0.01
+AUDIBLE_TRIES = 8
 MUSICAL_GROUPS = frozenset({"drums", "drum loops", "synths", instruments.GROUP})
 
 CONCEPTS: tuple[Concept, ...] = (
@@ -63,10 +64,11 @@ def render_clip(concept: Concept, seed: int, duration_s: float = 2.56, sample_ra
     rng = np.random.default_rng((seed, zlib.crc32(concept.name.encode())))
     sound_rng, place_rng, caption_rng = rng.spawn(3)
     context = RenderContext(rng=sound_rng, sample_rate_hz=sample_rate_hz, duration_s=duration_s)
-    sound = concept.render(context)
+    sound = _audible(concept, context)
     place = draw_place(place_rng)
     dry_S = _started(sound.audio_S.astype(np.float64), sample_rate_hz, place_rng)
     audio_S = put_into(place, dry_S, place_rng, sample_rate_hz)
+    audio_S = audio_S + floor_noise(audio_S, place_rng, sample_rate_hz)
     attributes = sound.attributes | _told(place, concept)
     return Clip(
         audio_S=_normalised(audio_S, sample_rate_hz),
@@ -74,6 +76,15 @@ def render_clip(concept: Concept, seed: int, duration_s: float = 2.56, sample_ra
         concept_name=concept.name,
         attributes=attributes,
     )
+
+
+def _audible(concept: Concept, context: RenderContext) -> Sound:
+    """Draw again where chance left nothing to hear within a short clip."""
+    for _ in range(AUDIBLE_TRIES):
+        sound = concept.render(context)
+        if np.isfinite(sound.audio_S).all() and np.abs(sound.audio_S).max() > 0:
+            return sound
+    raise AssertionError(f"{concept.name} rendered nothing audible in {AUDIBLE_TRIES} tries")
 
 
 def _told(place: Attribute | None, concept: Concept) -> frozenset[Attribute]:

@@ -29,14 +29,14 @@ def sine(frequency_hz_S: Signal, rate_hz: int, phase: float = 0.0) -> Signal:
 
 
 def oscillate(frequency_hz_S: Signal, harmonics_P: Signal, rate_hz: int) -> Signal:
-    """Return a periodic wave of given harmonic amplitudes, band-limited octave by octave."""
+    """Return a periodic wave of given harmonic amplitudes, band-limited by quarters of an octave."""
     phase_S = np.cumsum(frequency_hz_S) / rate_hz
     index_S = ((phase_S % 1.0) * TABLE_SAMPLES).astype(np.int32)
-    octave_S = np.ceil(np.log2(np.maximum(frequency_hz_S, 1.0))).astype(np.int32)
+    zone_S = np.ceil(4 * np.log2(np.maximum(frequency_hz_S, 1.0))).astype(np.int32)
     out_S = np.zeros(len(frequency_hz_S))
-    for octave in range(octave_S.min(), octave_S.max() + 1):
-        within_S = octave_S == octave
-        table = _wavetable(harmonics_P, int(HIGHEST_SHARE * rate_hz / 2.0**octave))
+    for zone in range(zone_S.min(), zone_S.max() + 1):
+        within_S = zone_S == zone
+        table = _wavetable(harmonics_P, int(HIGHEST_SHARE * rate_hz / 2.0 ** (zone / 4)))
         out_S[within_S] = table[index_S[within_S]]
     return out_S
 
@@ -57,6 +57,13 @@ def pulse_harmonics(width: float = 0.5, count: int = 400) -> Signal:
     """Return the amplitudes of a pulse wave; width 0.5 is a square."""
     k = np.arange(1, count + 1)
     return np.sin(np.pi * k * width) / k
+
+
+def saturate(audio_S: Signal, drive: float, rate_hz: int) -> Signal:
+    """Return tanh(drive * audio), computed well above the band so that little of it folds back."""
+    times = max(1, round(64_000 / rate_hz))
+    driven_S = np.tanh(drive * signal.resample_poly(audio_S, times, 1))
+    return signal.resample_poly(driven_S, 1, times)[: len(audio_S)]
 
 
 def ring(

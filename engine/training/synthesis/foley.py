@@ -88,7 +88,7 @@ def _key(draws: Draws) -> Signal:
 
 def _typing(context: RenderContext) -> Sound:
     draws = Draws(context)
-    per_second = draws.tempo(5, 12)
+    per_second = draws.tempo(6, 13)
     times_s = draws.beats(per_second, 0.45)
     kept = draws.fork().uniform(size=len(times_s)) < 0.85
     kept[0] = True
@@ -182,7 +182,7 @@ def _scratch(context: RenderContext) -> Sound:
     return draws.sound(sweep_filter(draws.noise(), draws.rate_hz, needle) * (0.05 + speed_S))
 
 
-def _spray(context: RenderContext) -> Sound:
+def _tearing(context: RenderContext) -> Sound:
     """Render cloth or paper torn: a rip of fine cracks that speeds up."""
     draws = Draws(context)
     span_s = draws.ringing_s(0.3, 1.2)
@@ -262,7 +262,7 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         name="paper tearing",
         group="actions",
-        render=_spray,
+        render=_tearing,
         synonyms=("ripping paper", "tearing cloth"),
         countable=False,
     ),

@@ -18,6 +18,7 @@ from engine.training.synthesis.dsp import (
     gate,
     oscillate,
     ring,
+    saturate,
     saw_harmonics,
     shaped_noise,
     sine,
@@ -55,7 +56,7 @@ def _revving(context: RenderContext) -> Sound:
     rough_S = 1 + 0.02 * wander(draws.fork(), draws.length, draws.rate_hz, 90.0)
     harmonics = saw_harmonics(80, 0.7) * draws.fork().uniform(0.4, 1.0, 80)
     engine_S = oscillate(speed_S * rough_S, harmonics, draws.rate_hz)
-    engine_S = np.tanh(1.5 * engine_S) * (0.35 + 0.65 * speed_S / peak_hz)
+    engine_S = saturate(engine_S, 1.5, draws.rate_hz) * (0.35 + 0.65 * speed_S / peak_hz)
     centres = [np.array(c * draws.between(0.9, 1.1)) for c in (220.0, 620.0, 1500.0)]
     return draws.sound(
         sweep_filter(engine_S, draws.rate_hz, lambda _, f: formant_gain(centres, (1, 0.8, 0.6), f))

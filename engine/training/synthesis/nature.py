@@ -73,11 +73,12 @@ def _surf(context: RenderContext) -> Sound:
 
     def swell(times_s: Signal) -> Signal:
         position = (times_s / period_s + phase) % 1.0
-        return np.where(position < 0.35, (position / 0.35) ** 2, np.exp(-(position - 0.35) / 0.22))
+        rise = 0.05 + 0.95 * (position / 0.35) ** 2
+        return np.where(position < 0.35, rise, np.exp(-(position - 0.35) / 0.22))
 
     def breaking(times_s: Signal, freqs_hz: Signal) -> Signal:
         height = swell(times_s)
-        cutoff_hz = 300 + 5500 * height**1.5
+        cutoff_hz = 600 + 5200 * height**1.5
         return (0.06 + height) * np.maximum(freqs_hz, 60) ** -0.45 / (1 + (freqs_hz / cutoff_hz) ** 2)
 
     return draws.sound(sweep_filter(draws.noise(), draws.rate_hz, breaking))
@@ -135,7 +136,7 @@ def _waterfall(context: RenderContext) -> Sound:
     return draws.sound(base_S * churn_S)
 
 
-def _geyser(context: RenderContext) -> Sound:
+def _steam(context: RenderContext) -> Sound:
     """Render a burst of pressure: hiss that shoots up at once and dies away."""
     draws = Draws(context)
     tau_s = draws.ringing_s(0.12, 0.7)
@@ -182,6 +183,6 @@ CONCEPTS: tuple[Concept, ...] = (
     ),
     Concept(name="crackling fire", group="nature", render=_fire, synonyms=("campfire", "fireplace crackle")),
     Concept(
-        name="steam hiss", group="machines", render=_geyser, synonyms=("burst of steam", "hydraulic hiss")
+        name="steam hiss", group="machines", render=_steam, synonyms=("burst of steam", "hydraulic hiss")
     ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import signal
 
 from engine.training.synthesis.concept import Attribute
-from engine.training.synthesis.dsp import Signal, band, seconds
+from engine.training.synthesis.dsp import Signal, band, seconds, shaped_noise, tilted
 
 CHANCES: tuple[tuple[Attribute | None, float], ...] = (
     (Attribute.DRY, 0.3),
@@ -21,6 +21,8 @@ CHANCES: tuple[tuple[Attribute | None, float], ...] = (
     (Attribute.DISTANT, 0.1),
 )
 FAINT_WET = 0.12
+FLOOR_CHANCE = 0.6
+FLOOR_DB = (-75.0, -45.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,14 @@ def put_into(place: Attribute | None, audio_S: Signal, rng: np.random.Generator,
         return _mix(far_S, room, rng.uniform(0.9, 1.3), rng, rate_hz)
     room = Room(decay_s=rng.uniform(0.2, 0.6), reach_s=0.01, corner_hz=5000, reflections=8)
     return _mix(audio_S, room, rng.uniform(0.0, FAINT_WET), rng, rate_hz)
+
+
+def floor_noise(audio_S: Signal, rng: np.random.Generator, rate_hz: int) -> Signal:
+    """Return the faint noise of a recording, far below the sound's own RMS, or silence."""
+    if rng.uniform() > FLOOR_CHANCE:
+        return np.zeros_like(audio_S)
+    level = 10 ** (rng.uniform(*FLOOR_DB) / 20) * np.sqrt(np.mean(audio_S**2))
+    return level * shaped_noise(rng, len(audio_S), rate_hz, tilted(rng.uniform(0.0, 0.5)))
 
 
 def _mix(audio_S: Signal, room: Room, wet: float, rng: np.random.Generator, rate_hz: int) -> Signal:

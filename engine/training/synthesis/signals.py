@@ -92,8 +92,9 @@ def _phone_ring(context: RenderContext) -> Sound:
 
 def _dialling(context: RenderContext) -> Sound:
     draws = Draws(context)
-    times_s = draws.beats(draws.tempo(2.2, 7.0), 0.05)
-    n = draws.samples(0.6 / (1 / max(np.diff(times_s).mean(), 0.1) if len(times_s) > 1 else 4.0))
+    per_second = draws.tempo(2.2, 7.0)
+    times_s = draws.beats(per_second, 0.05)
+    n = draws.samples(draws.between(0.5, 0.75) / per_second)
     edge_S = gate(n, draws.rate_hz, 0.004)
     grains = []
     for _ in times_s:
@@ -105,7 +106,7 @@ def _dialling(context: RenderContext) -> Sound:
 
 def _clock(context: RenderContext) -> Sound:
     draws = Draws(context)
-    times_s = draws.beats(draws.tempo(1.6, 5.0), 0.01)
+    times_s = draws.beats(draws.tempo(1.2, 4.0), 0.01)
     freqs_hz, case_hz = draws.between(2200, 3600) * np.array([1.0, 1.37, 1.9, 2.4]), draws.between(400, 800)
     grains = []
     for tock in (1.0, draws.between(0.75, 0.9)):

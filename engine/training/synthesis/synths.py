@@ -18,6 +18,7 @@ from engine.training.synthesis.dsp import (
     lowpass_gain,
     oscillate,
     pulse_harmonics,
+    saturate,
     saw_harmonics,
     shaped_noise,
     sine,
@@ -64,7 +65,7 @@ def _acid_bass(context: RenderContext) -> Sound:
         return lowpass_gain(cutoff_hz, freqs_hz, resonance)
 
     loud_S = np.minimum(into_s / 0.004, 1) * np.clip((0.85 / per_second - into_s) / 0.01, 0.0, 1.0)
-    return draws.sound(np.tanh(2.0 * sweep_filter(wave_S * loud_S, draws.rate_hz, squelch)))
+    return draws.sound(saturate(sweep_filter(wave_S * loud_S, draws.rate_hz, squelch), 2.0, draws.rate_hz))
 
 
 def _pad(context: RenderContext) -> Sound:
@@ -72,7 +73,7 @@ def _pad(context: RenderContext) -> Sound:
     base_hz, cutoff_hz = draws.pitch_hz(98, 262), draws.brightness(500, 4000)
     total_S = np.zeros(draws.length)
     for step in draws.one_of(CHORDS):
-        for detune in (-0.11, 0.0, 0.09):
+        for detune in (-0.07, 0.06):
             drift_S = 1 + 0.003 * wander(draws.fork(), draws.length, draws.rate_hz, 1.0)
             note_hz = base_hz * _semitones(step + detune * draws.between(0.5, 1.5))
             total_S += oscillate(note_hz * drift_S, saw_harmonics(80, 1.2), draws.rate_hz)
