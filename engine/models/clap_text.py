@@ -19,7 +19,7 @@ class TextOnlyClap(TransformersClap):
         """Raise ModelMissing: there is nothing to hear with."""
         raise ModelMissing(
             "This model has no CLAP audio tower, so takes cannot be ranked nor conditioned by sound.",
-            "Import it again with a LAION CLAP file: daw-bridge models import FOLDER --clap FILE.pt",
+            "Import the original .ckpt, which has one, or: daw-bridge models import FOLDER --clap LAION.pt",
         )
 
 

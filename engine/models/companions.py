@@ -40,9 +40,11 @@ class Companions:
     tokenizer is RoBERTa's: tokenizer.json, or a folder with it or with vocab.json and merges.txt.
     clap is a LAION CLAP checkpoint, for the audio tower that diffusers folders do not have.
     vocoder is a HiFi-GAN checkpoint, for training checkpoints without one.
+    installed_tokenizer is tried where the model's own folder has none.
     """
 
     tokenizer: Path | None = None
+    installed_tokenizer: Path | None = None
     clap: Path | None = None
     vocoder: Path | None = None
 
@@ -73,6 +75,8 @@ def roberta_tokenizer(folder: Path, companions: Companions) -> Tokenizer:
     for place in (folder / TOKENIZER_FOLDER, folder):
         if (place / TOKENIZER_FILE).is_file() or (place / VOCAB_FILE).is_file():
             return load_tokenizer(place)
+    if companions.installed_tokenizer is not None:
+        return load_tokenizer(companions.installed_tokenizer)
     raise ModelMissing(
         f"The text encoder's tokenizer is missing: {folder / TOKENIZER_FOLDER} has no "
         f"{VOCAB_FILE} and {MERGES_FILE}.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from engine.errors import DiskFull
 
 PART_SUFFIX = ".part"
 OLD_SUFFIX = ".old"
+STALE_AFTER_S = 24 * 3600
 
 
 def sha256_of(path: Path) -> str:
@@ -35,29 +38,40 @@ def require_room(folder: Path, wanted_bytes: int) -> None:
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of another as a whole, or not at all."""
-    part = folder.with_name(folder.name + PART_SUFFIX)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     restore(folder)
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    _remove_stale_parts(folder)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=PART_SUFFIX, dir=folder.parent))
+    part.chmod(0o755)
     try:
         yield part
-    except BaseException:
+        _swap(part, folder)
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise
-    _swap(part, folder)
 
 
 def restore(folder: Path) -> None:
     """Bring back a folder whose replacement was cut off between its two renames."""
-    old = folder.with_name(folder.name + OLD_SUFFIX)
+    old = _old_of(folder)
     if old.exists() and not folder.exists():
         os.replace(old, folder)
 
 
 def _swap(part: Path, folder: Path) -> None:
-    old = folder.with_name(folder.name + OLD_SUFFIX)
+    old = _old_of(folder)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.replace(folder, old)
     os.replace(part, folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _old_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}{OLD_SUFFIX}")
+
+
+def _remove_stale_parts(folder: Path) -> None:
+    """Remove what a process that was ended left; a younger part may be another process at work."""
+    for part in folder.parent.glob(f".{folder.name}.*{PART_SUFFIX}"):
+        if time.time() - part.stat().st_mtime > STALE_AFTER_S:
+            shutil.rmtree(part, ignore_errors=True)
