@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ import click
 
 from daw_bridge.display import JobDisplay, say
 from daw_bridge.runner import Runner
+
+_FILE = click.Path(path_type=Path)
+_HEADER = ("NAME", "STATE", "SIZE", "LICENCE")
 
 
 @click.group()
@@ -20,40 +23,53 @@ def models() -> None:
 @models.command("list")
 def list_models() -> None:
     """Show what is installed and what can be pulled."""
-    for line in _listed(_do("list")):
+    result = _do("list")
+    for line in table([_HEADER, *(_row(entry) for entry in result["models"])]):
         say(line)
+    say(f"Models are in {result['folder']}.")
 
 
 @models.command()
 @click.argument("name")
 def pull(name: str) -> None:
     """Download the model NAME; an interrupted download goes on where it stopped."""
-    _report(_do("pull", name=name))
+    _say_done("pulled", _do("pull", name=name))
 
 
 @models.command("import")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--name", default="", help="What to call it [default: the file's name].")
-@click.option(
-    "--clap", type=click.Path(path_type=Path), help="A LAION CLAP checkpoint to rank and hear with."
-)
-def import_model(path: Path, name: str, clap: Path | None) -> None:
-    """Install a checkpoint from PATH: .ckpt, a diffusers folder, or a bundle of this program."""
-    _report(_do("import", path=str(path.absolute()), name=name, clap=str(clap.absolute()) if clap else ""))
+@click.option("--name", help="What to call it [default: the file's name].")
+@click.option("--clap", type=_FILE, help="A LAION CLAP file, for a model that comes without ears.")
+@click.option("--tokenizer", type=_FILE, help="RoBERTa's tokenizer, for a model that comes without.")
+@click.option("--vocoder", type=_FILE, help="A HiFi-GAN checkpoint, for a model that comes without.")
+@click.option("--weights", type=click.Choice(["ema", "live"]), default="ema", show_default=True)
+@click.option("--diffusers-compatible", is_flag=True, help="Count attention heads as diffusers does.")
+@click.option("--full-precision", is_flag=True, help="Keep 32 bits for each weight.")
+def import_model(path: Path, **options: Any) -> None:
+    """Install a model from PATH: a .ckpt file, a diffusers folder, or a bundle of this program."""
+    paths = {key: str(value.absolute()) for key, value in options.items() if isinstance(value, Path)}
+    _say_done("imported", _do("import", path=str(path.absolute()), **(options | paths)))
 
 
 @models.command()
 @click.argument("name", default="")
 def verify(name: str) -> None:
     """Compare the files of NAME, or of all models, with their checksums."""
-    _report(_do("verify", name=name))
+    _say_done("intact", _do("verify", name=name))
 
 
 @models.command()
 @click.argument("name")
 def remove(name: str) -> None:
     """Delete the model NAME from this machine."""
-    _report(_do("remove", name=name))
+    _say_done("removed", _do("remove", name=name))
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines with the columns aligned."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return ["  ".join(cells).rstrip() for cells in padded]
 
 
 def _do(action: str, **arguments: object) -> dict[str, Any]:
@@ -61,13 +77,12 @@ def _do(action: str, **arguments: object) -> dict[str, Any]:
         return runner.models(action, display.show, **arguments)
 
 
-def _report(result: Mapping[str, Any]) -> None:
-    say(str(result.get("message", "done")))
+def _say_done(what: str, result: Mapping[str, Any]) -> None:
+    for entry in result["models"]:
+        say(f"{what}: {entry['name']}")
 
 
-def _listed(result: Mapping[str, Any]) -> list[str]:
-    rows = [tuple(str(cell) for cell in row) for row in result.get("rows", [])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+def _row(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    state = "installed" if entry["installed"] else "can be pulled or imported"
+    size = f"{entry['size_bytes'] / 1e6:,.0f} MB" if entry["size_bytes"] else "?"
+    return (entry["name"], entry["problem"] or state, size, entry["licence"])

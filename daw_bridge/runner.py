@@ -38,7 +38,7 @@ class Runner:
 
     def duration_s(self, path: str) -> float:
         """Return the length of an audio file; raises JobFailed where it cannot be read."""
-        return float(self._run("probe", lambda event: None, path=path)["duration_s"])
+        return float(self._run("probe", _ignore, path=path)["duration_s"])
 
     def render(self, spec: RenderSpec, folder: Path, stem: str, on_event: OnEvent) -> list[Mapping[str, Any]]:
         """Render and return the takes, best first; raises JobFailed."""
@@ -58,6 +58,8 @@ class Runner:
         try:
             return self._followed(job_id, on_event)
         except KeyboardInterrupt:
+            if op != "render":
+                raise
             self._worker.cancel(job_id)
             return self._followed(job_id, on_event)
 
@@ -67,3 +69,7 @@ class Runner:
             if event.kind is EventKind.DONE:
                 return event.payload
         raise AssertionError("events end with done or raise")
+
+
+def _ignore(_: JobEvent) -> None:
+    """Take an event that nobody shows."""

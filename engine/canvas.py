@@ -143,7 +143,7 @@ def _require_below(mask: Mask, top_hz: float) -> None:
     for shape in mask.shapes:
         if shape.op is MaskOp.ADD and shape_low_hz(shape) >= top_hz:
             raise SpecError(
-                f"the mask starts at {shape_low_hz(shape):g} Hz, above the {top_hz:g} Hz that can be rendered",
+                f"the mask starts at {shape_low_hz(shape):g} Hz, but only {top_hz:g} Hz can be rendered",
                 "Give a lower --mask-band.",
             )
 

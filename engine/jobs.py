@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from engine.audio.io import AudioClip, prepare_folder, probe, read_clip
-from engine.errors import BadJson
-from engine.models.bundle import Bundle, debug_bundle
+from engine.model_jobs import run_models
+from engine.models.bundle import Bundle, debug_bundle, load_bundle
+from engine.models.store import model_folder
 from engine.outputs import free_stem, write_take
 from engine.render import Progress, RenderedTake, TakeDropped, render
+from engine.requests import Request, text_of
 from engine.spec_json import digest, spec_from_dict
 from engine.types import EventKind, RenderSpec, Take
 
 DEBUG_MODEL = "debug"
-MODEL_ACTIONS = ("list", "pull", "import", "verify", "remove")
 
 Payload = dict[str, object]
 Emit = Callable[[EventKind, Payload], None]
 IsCancelled = Callable[[], bool]
-
-
-def open_model(name: str) -> Bundle:
-    """Load a model."""
-    from engine.models.bundle import load_bundle
-
-    return load_bundle(Path(__file__).parent / name)
 
 
 class Jobs:
@@ -35,23 +29,26 @@ class Jobs:
     def __init__(self) -> None:
         self._loaded: tuple[str, Bundle] | None = None
 
-    def render(
-        self, spec_value: object, out: Mapping[str, object], emit: Emit, cancelled: IsCancelled
-    ) -> Payload:
+    def render(self, spec_value: object, out: Request, emit: Emit, cancelled: IsCancelled) -> Payload:
         """Render a spec into out's folder as STEM_1, STEM_2, ..., best first.
 
         Raises:
             EngineError: any of the expected failures; no file has then its final name.
         """
         spec = spec_from_dict(spec_value)
-        folder, stem = Path(_text(out, "folder")), _text(out, "stem")
+        folder, stem = Path(text_of(out, "folder", "out")), text_of(out, "stem", "out")
         clip = _clip(spec, 0.0)
         prepare_folder(folder, _needed_bytes(spec, clip))
         bundle = self._bundle(spec.model, emit)
         clip = _clip(spec, bundle.card.canvas_s)
         rendered = render(spec, bundle, clip, lambda event: emit(EventKind.PROGRESS, _told(event)), cancelled)
-        takes = _written(spec, rendered, clip, folder, stem, bundle, emit)
+        takes = _written(spec, rendered, clip=clip, folder=folder, stem=stem, bundle=bundle, emit=emit)
         return {"takes": [asdict(take) for take in takes], "digest": digest(spec), "folder": str(folder)}
+
+    def models(self, request: Request, emit: Emit) -> Payload:
+        """List, pull, import, verify or remove models; whatever was loaded is forgotten."""
+        self._loaded = None
+        return run_models(request, lambda payload: emit(EventKind.PROGRESS, payload))
 
     def probe(self, path: str) -> Payload:
         """Return length, rate and channels of an audio file."""
@@ -62,7 +59,7 @@ class Jobs:
         if self._loaded is None or self._loaded[0] != name:
             emit(EventKind.PROGRESS, {"stage": "load", "step": 0, "total": 1, "take": 1, "takes": 1})
             self._loaded = None
-            self._loaded = (name, debug_bundle() if name == DEBUG_MODEL else open_model(name))
+            self._loaded = (name, debug_bundle() if name == DEBUG_MODEL else load_bundle(model_folder(name)))
         return self._loaded[1]
 
 
@@ -75,6 +72,7 @@ def _clip(spec: RenderSpec, context_s: float) -> AudioClip | None:
 def _written(
     spec: RenderSpec,
     rendered: list[RenderedTake],
+    *,
     clip: AudioClip | None,
     folder: Path,
     stem: str,
@@ -103,10 +101,3 @@ def _told(event: Progress | TakeDropped) -> Payload:
             "message": event.error.message
         }
     return {**asdict(event), "stage": event.stage.value}
-
-
-def _text(values: Mapping[str, object], key: str) -> str:
-    value = values.get(key)
-    if not isinstance(value, str) or not value:
-        raise BadJson(f"out.{key} must be a text")
-    return value

@@ -145,7 +145,7 @@ def _decode(hint: Any, value: object, path: str) -> object:
         return _decode_tuple(get_args(hint), value, path)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _decode_enum(hint, value, path)
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return _decode_dataclass(hint, value, path)
     return _decode_scalar(hint, value, path)
 

@@ -13,21 +13,22 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from engine.errors import BadJson, Cancelled, EngineError
-from engine.jobs import MODEL_ACTIONS, Jobs
+from engine.jobs import Jobs
+from engine.requests import Request, object_of, text_of
 from engine.spec_json import parse_json
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
+JOB_OPS = ("render", "models", "probe")
 MAX_LINE_BYTES = 4_000_000
 PROTOCOL = 1
 _LOG = logging.getLogger(__name__)
 
 Payload = dict[str, object]
-Request = Mapping[str, object]
 
 
 def main() -> int:
@@ -100,18 +101,18 @@ class Worker:
 
     def _accept(self, request: Request) -> bool:
         """Queue a job or cancel one; False when asked to quit."""
-        op = _text(request, "op")
+        op = text_of(request, "op")
         if op == "quit":
             return False
-        job_id = _text(request, "job")
+        job_id = text_of(request, "job")
         if op == "cancel":
             self._cancelled.update({job_id} & self._known)
-        elif op in _OPS:
+        elif op in JOB_OPS:
             self._require_new(job_id)
             self._known.add(job_id)
             self._waiting.put((job_id, request))
         else:
-            raise BadJson(f"request.op is {op!r}, not one of {', '.join((*_OPS, 'cancel', 'quit'))}")
+            raise BadJson(f"request.op is {op!r}, not one of {', '.join((*JOB_OPS, 'cancel', 'quit'))}")
         return True
 
     def _require_new(self, job_id: str) -> None:
@@ -122,7 +123,7 @@ class Worker:
         self._events.emit(job_id, EventKind.STATE, {"state": "running"})
         try:
             self._require_wanted(job_id)
-            payload = _OPS[_text(request, "op")](self, job_id, request)
+            payload = self._answer(job_id, request)
             self._events.emit(job_id, EventKind.DONE, payload)
         except EngineError as error:
             self._events.fail(job_id, error.info)
@@ -133,27 +134,18 @@ class Worker:
             self._known.discard(job_id)
             self._cancelled.discard(job_id)
 
-    def _render(self, job_id: str, request: Request) -> Payload:
-        return self._jobs.render(
-            _object(request, "spec"),
-            _object(request, "out"),
-            lambda kind, payload: self._events.emit(job_id, kind, payload),
-            lambda: self._is_cancelled(job_id),
-        )
+    def _answer(self, job_id: str, request: Request) -> Payload:
+        def emit(kind: EventKind, payload: Payload) -> None:
+            self._events.emit(job_id, kind, payload)
 
-    def _models(self, job_id: str, request: Request) -> Payload:
-        action = _text(request, "action")
-        if action not in MODEL_ACTIONS:
-            raise BadJson(f"request.action is {action!r}, not one of {', '.join(MODEL_ACTIONS)}")
-        return self._jobs.models(
-            action,
-            request,
-            lambda kind, payload: self._events.emit(job_id, kind, payload),
-            lambda: self._is_cancelled(job_id),
-        )
-
-    def _probe(self, job_id: str, request: Request) -> Payload:
-        return self._jobs.probe(_text(request, "path"))
+        match text_of(request, "op"):
+            case "render":
+                spec, out = object_of(request, "spec"), object_of(request, "out")
+                return self._jobs.render(spec, out, emit, lambda: self._is_cancelled(job_id))
+            case "models":
+                return self._jobs.models(request, emit)
+            case _:
+                return self._jobs.probe(text_of(request, "path"))
 
     def _is_cancelled(self, job_id: str) -> bool:
         return self._stopping.is_set() or job_id in self._cancelled
@@ -161,13 +153,6 @@ class Worker:
     def _require_wanted(self, job_id: str) -> None:
         if self._is_cancelled(job_id):
             raise Cancelled("the job was cancelled before it started")
-
-
-_OPS: dict[str, Callable[[Worker, str, Request], Payload]] = {
-    "render": Worker._render,
-    "models": Worker._models,
-    "probe": Worker._probe,
-}
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -188,20 +173,6 @@ def _request(line: bytes) -> Request:
     value = parse_json(text)
     if not isinstance(value, dict):
         raise BadJson("a request must be a JSON object")
-    return value
-
-
-def _text(request: Request, key: str) -> str:
-    value = request.get(key)
-    if not isinstance(value, str):
-        raise BadJson(f"request.{key} must be a text")
-    return value
-
-
-def _object(request: Request, key: str) -> Mapping[str, object]:
-    value = request.get(key)
-    if not isinstance(value, dict):
-        raise BadJson(f"request.{key} must be an object")
     return value
 
 

@@ -88,9 +88,7 @@ class AudioInfo:
 def probe(path: str | Path) -> AudioInfo:
     """Read a file's header; raises AudioMissing and AudioIOError as read_clip does."""
     with _opened(Path(path)) as file:
-        return AudioInfo(
-            length_samples=file.frames, sample_rate_hz=file.samplerate, channels=file.channels
-        )
+        return AudioInfo(length_samples=file.frames, sample_rate_hz=file.samplerate, channels=file.channels)
 
 
 def read_clip(path: str | Path, span: TimeSpan | None = None, *, context_s: float = 0.0) -> AudioClip:

@@ -46,7 +46,7 @@ def spectrogram_png(panels: tuple[Panel, ...], sample_rate_hz: int, title: str) 
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     image: AxesImage | None = None
     for axis, panel, picture in zip(axes, panels, pictures, strict=True):
-        image = _draw(axis, panel, picture, sample_rate_hz, rows_hz, top_db)
+        image = _draw(axis, panel, picture, sample_rate_hz=sample_rate_hz, rows_hz=rows_hz, top_db=top_db)
     axes[-1].set_xlabel("time in s", color=_INK)
     figure.suptitle(_shortened(title), color=_INK, fontsize=11, parse_math=False)
     assert image is not None
@@ -73,6 +73,7 @@ def _draw(
     axis: Axes,
     panel: Panel,
     picture_RK: np.ndarray,
+    *,
     sample_rate_hz: int,
     rows_hz: np.ndarray,
     top_db: float,

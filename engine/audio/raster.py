@@ -72,7 +72,7 @@ def _touched(shape: Shape, time_edges_s: np.ndarray, freq_edges_hz: np.ndarray) 
     for outline_P2 in _outlines(shape):
         lines_L = _lines(outline_P2, time_edges_s)
         rows_L = np.searchsorted(time_edges_s, lines_L, side="right") - 1
-        _scan(cells_TF, outline_P2, lines_L, rows_L, freq_edges_hz[1:], freq_edges_hz[:-1])
+        _scan(cells_TF, outline_P2, lines_L, rows_L, first_F=freq_edges_hz[1:], past_F=freq_edges_hz[:-1])
     return cells_TF
 
 
@@ -85,7 +85,7 @@ def _covered(shape: Shape, time_edges_s: np.ndarray, freq_edges_hz: np.ndarray) 
         return np.outer(in_time_T, (freqs_F >= shape.low_hz) & (freqs_F < high_hz))
     cells_TF = np.zeros((len(times_T), len(freqs_F)), dtype=bool)
     for outline_P2 in _outlines(shape):
-        _scan(cells_TF, outline_P2, times_T, np.arange(len(times_T)), freqs_F, freqs_F)
+        _scan(cells_TF, outline_P2, times_T, np.arange(len(times_T)), first_F=freqs_F, past_F=freqs_F)
     return cells_TF
 
 
@@ -109,6 +109,7 @@ def _scan(
     outline_P2: np.ndarray,
     lines_L: np.ndarray,
     rows_L: np.ndarray,
+    *,
     first_F: np.ndarray,
     past_F: np.ndarray,
 ) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,7 +67,7 @@ def tone(path: Path, seconds: float = 1.0, rate_hz: int = 16_000) -> Path:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_reading_and_writing_changes_no_bit(
-    tmp_path: Path, container: str, subtype: str, channels: int, rate_hz: int, length: int, seed: int
+    *, tmp_path: Path, container: str, subtype: str, channels: int, rate_hz: int, length: int, seed: int
 ) -> None:
     samples = random_samples(subtype, length, channels, seed)
     source = write(tmp_path / "source", samples, rate_hz, format=container, subtype=subtype)
@@ -193,7 +194,7 @@ def fifo(tmp_path: Path) -> Path:
         (slow_rate, "7999 Hz"),
     ],
 )
-def test_unusable_files_are_refused_by_name(tmp_path: Path, make, says: str) -> None:
+def test_unusable_files_are_refused_by_name(tmp_path: Path, make: Callable[[Path], Path], says: str) -> None:
     path = make(tmp_path)
     with pytest.raises(AudioIOError, match=says) as caught:
         read_clip(path)
@@ -209,13 +210,13 @@ def test_a_missing_file_has_its_own_code(tmp_path: Path, name: str) -> None:
     assert caught.value.code is ErrorCode.IO_MISSING
 
 
-def test_a_file_that_ends_before_its_header_says_is_refused(tmp_path: Path, monkeypatch) -> None:
+def test_a_file_that_ends_before_its_header_says_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tone(tmp_path / "tone.wav")
 
-    def short_read(self: soundfile.SoundFile, frames: int, **options: object) -> np.ndarray:
-        return np.zeros((frames - 1, 1), dtype=np.float32)
-
-    monkeypatch.setattr(soundfile.SoundFile, "read", short_read)
+    short = np.zeros((15_999, 1), dtype=np.float32)
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: short)
     with pytest.raises(AudioIOError, match="16000 samples expected, 15999 there"):
         read_clip(path)
 
@@ -273,9 +274,9 @@ def test_files_appear_together(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.json", "a.wav"]
 
 
-def failing_writer(monkeypatch, number: int) -> None:
+def failing_writer(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Let the second file's write fail as the system would."""
-    calls = []
+    calls: list[Path] = []
     real = io._write_through
 
     def write_through(path: Path, content: bytes) -> None:
@@ -297,7 +298,9 @@ def failing_writer(monkeypatch, number: int) -> None:
         (errno.EACCES, OutputError, ErrorCode.PATH_DENIED),
     ],
 )
-def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch, number, kind, code) -> None:
+def test_a_failed_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[OutputError], code: ErrorCode
+) -> None:
     failing_writer(monkeypatch, number)
     with pytest.raises(kind) as caught:
         write_files({tmp_path / "a.wav": b"aaa", tmp_path / "a.png": b"bbb"})
@@ -305,8 +308,8 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch, number, kind
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_noticed_before_writing(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(io.shutil, "disk_usage", lambda path: SimpleNamespace(free=1_000_100))
+def test_a_full_disk_is_noticed_before_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(io.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_100))
     prepare_folder(tmp_path, 100)
     with pytest.raises(DiskFull, match="no room"):
         write_files({tmp_path / "a.wav": bytes(101)})
