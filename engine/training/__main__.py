@@ -1,0 +1,81 @@
+"""Train from the command line: python -m engine.training STAGE [OPTIONS]."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import torch
+
+from engine.errors import EngineError
+from engine.training.config import ProjectConfig, load_project
+from engine.training.loop import LoopConfig, train
+from engine.training.project import Project, TrainableRecipe
+from engine.training.store import StoreConfig, render_store
+
+HELD_OUT_CLIPS = 1200
+STAGES: dict[str, Callable[[Project], TrainableRecipe]] = {
+    "vae": Project.vae_recipe,
+    "vocoder": Project.vocoder_recipe,
+    "clap": Project.clap_recipe,
+    "ldm": Project.ldm_recipe,
+    "classifier": Project.classifier_recipe,
+}
+
+
+@click.group()
+@click.option("--project", "project_path", type=Path, default=Path("presets/training/starter.toml"))
+@click.option("--folder", type=Path, default=Path("runs/starter"), help="Where stores and runs lie.")
+@click.option("--threads", default=torch.get_num_threads(), show_default=True)
+@click.pass_context
+def main(context: click.Context, project_path: Path, folder: Path, threads: int) -> None:
+    """Train a model stage by stage: data, vae, vocoder, clap, latents, ldm, classifier."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    torch.set_num_threads(threads)
+    context.obj = Project(load_project(project_path), folder)
+
+
+@main.command()
+@click.option("--processes", default=2, show_default=True)
+@click.pass_obj
+def data(project: Project, processes: int) -> None:
+    """Render the training clips and a small held-out set."""
+    render_store(project.folder / "clips", project.config.store, processes)
+    render_store(project.folder / "held_out", held_out_config(project.config), processes)
+
+
+@main.command()
+@click.argument("stage", type=click.Choice(sorted(STAGES)))
+@click.option("--minutes", type=float, default=float("inf"), help="Stop this call after so long.")
+@click.pass_obj
+def fit(project: Project, stage: str, minutes: float) -> None:
+    """Train one network for as many steps as its recipe says, going on from its last checkpoint."""
+    recipe = STAGES[stage](project)
+    train(recipe, project.folder / stage, LoopConfig(steps=recipe.config.optimiser.steps, minutes=minutes))
+
+
+@main.command()
+@click.pass_obj
+def latents(project: Project) -> None:
+    """Encode the clips for the diffusion training."""
+    project.cache_latents()
+
+
+def held_out_config(config: ProjectConfig) -> StoreConfig:
+    """Return the store of clips that no training sees."""
+    return replace(config.store, singles=HELD_OUT_CLIPS, mixtures=0, held_out=True)
+
+
+def run() -> None:
+    """Run the command line; an expected failure ends it with one sentence."""
+    try:
+        main(standalone_mode=True)
+    except EngineError as error:
+        raise SystemExit(f"error[{error.code.value}]: {error.message} {error.hint}") from error
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,44 @@
+"""CLAP's log-mel features of a clip store, computed once and kept on disk.
+
+N clips, B batch, S samples.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from engine.models.clap import to_clap_rate
+from engine.models.clap_features import ClapFeatures
+from engine.training.store import ClipStore
+
+CHUNK_CLIPS = 32
+
+
+def cached_clap_features(store: ClipStore) -> np.ndarray:
+    """Return (N, frames, bins) float16 features, memory-mapped; compute what is missing."""
+    path = store.folder / "clap_features.npy"
+    if not path.exists():
+        _compute(store, path)
+    return np.load(path, mmap_mode="r")
+
+
+@torch.no_grad()
+def _compute(store: ClipStore, path: Path) -> None:
+    front_end = ClapFeatures()
+    part = path.with_suffix(".npy.part")
+    output: np.ndarray | None = None
+    for start in tqdm(range(0, len(store), CHUNK_CLIPS), desc="CLAP features", mininterval=10.0):
+        indices = np.arange(start, min(start + CHUNK_CLIPS, len(store)))
+        audio_BS = torch.from_numpy(store.audio(indices))
+        features = front_end(to_clap_rate(audio_BS, store.config.sample_rate_hz))[:, 0].half().numpy()
+        if output is None:
+            output = np.lib.format.open_memmap(part, "w+", np.float16, (len(store), *features.shape[1:]))
+        output[indices] = features
+    assert output is not None
+    output.flush()
+    os.replace(part, path)

@@ -1,0 +1,42 @@
+"""A training project as one TOML file: what to render, and the recipe of each network."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dacite
+
+from engine.errors import SpecError
+from engine.evaluation.classifier import ClassifierRecipeConfig
+from engine.training.recipes.clap import ClapRecipeConfig
+from engine.training.recipes.ldm import LdmRecipeConfig
+from engine.training.recipes.vae import VaeRecipeConfig
+from engine.training.recipes.vocoder import VocoderRecipeConfig
+from engine.training.store import StoreConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectConfig:
+    """All recipes of one model, in their own sections of the file.
+
+    A key that is left out has the recipe's default. A nested section (network, optimiser) stands for
+    itself: keys left out of it have the defaults of its own type, not those of the recipe.
+    """
+
+    store: StoreConfig = field(default_factory=StoreConfig)
+    vae: VaeRecipeConfig = field(default_factory=VaeRecipeConfig)
+    vocoder: VocoderRecipeConfig = field(default_factory=VocoderRecipeConfig)
+    clap: ClapRecipeConfig = field(default_factory=ClapRecipeConfig)
+    ldm: LdmRecipeConfig = field(default_factory=LdmRecipeConfig)
+    classifier: ClassifierRecipeConfig = field(default_factory=ClassifierRecipeConfig)
+
+
+def load_project(path: Path) -> ProjectConfig:
+    """Read a project file; an unknown key or a wrong type raises SpecError naming it."""
+    try:
+        data = tomllib.loads(path.read_text())
+        return dacite.from_dict(ProjectConfig, data, dacite.Config(strict=True, cast=[tuple]))
+    except (OSError, tomllib.TOMLDecodeError, dacite.DaciteError, ValueError) as error:
+        raise SpecError(f"{path} is not a usable training project: {error}.") from error

@@ -1,0 +1,106 @@
+"""Latents and CLAP embeddings of a clip store, computed once for the diffusion training.
+
+N clips, B batch, T mel frames, M mel bins, C latent channels, H latent time, W latent frequency,
+E embedding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from engine.audio.mel import MelFrontEnd
+from engine.errors import NotFound
+from engine.models.clap import ClapProvider
+from engine.models.vae import Vae
+from engine.training.store import ClipStore
+
+CHUNK_CLIPS = 32
+MARKER = "latents.json"
+ARRAYS = ("mean", "std", "audio_embedding", "text_embedding", "empty")
+
+
+class LatentStore:
+    """Read what `cache_latents` wrote; latents come scaled to unit variance."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / MARKER).exists():
+            raise NotFound(
+                f"{folder} holds no finished latents.", "Make them: python -m engine.training latents"
+            )
+        self.scale_factor = float(json.loads((folder / MARKER).read_text())["scale_factor"])
+        arrays = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ARRAYS}
+        self._mean, self._std = arrays["mean"], arrays["std"]
+        self._audio, self._text = arrays["audio_embedding"], arrays["text_embedding"]
+        self.empty_E: Tensor = arrays["empty"]
+
+    def __len__(self) -> int:
+        return len(self._mean)
+
+    def sample(self, indices: np.ndarray, generator: torch.Generator) -> Tensor:
+        """Draw from the posterior of each clip, times the scale factor; shape (B, C, H, W)."""
+        mean_BCHW, std_BCHW = self._mean[indices].float(), self._std[indices].float()
+        noise_BCHW = torch.randn(mean_BCHW.shape, generator=generator)
+        return self.scale_factor * (mean_BCHW + std_BCHW * noise_BCHW)
+
+    def audio_embeddings(self, indices: np.ndarray) -> Tensor:
+        return self._audio[indices].float()
+
+    def text_embeddings(self, indices: np.ndarray) -> Tensor:
+        return self._text[indices].float()
+
+
+@torch.no_grad()
+def cache_latents(
+    store: ClipStore, folder: Path, vae: Vae, mel: MelFrontEnd, clap: ClapProvider
+) -> LatentStore:
+    """Encode every clip; the scale factor makes the sampled latents' deviation one.
+
+    Nothing is read back from an interrupted call: the marker file goes first and comes back last.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).unlink(missing_ok=True)
+    chunks: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS[:-1]}
+    for start in tqdm(range(0, len(store), CHUNK_CLIPS), desc="latents", mininterval=10.0):
+        indices = np.arange(start, min(start + CHUNK_CLIPS, len(store)))
+        for name, values in _encode(store, indices, vae, mel, clap).items():
+            chunks[name].append(values.half().numpy())
+    arrays = {name: np.concatenate(parts) for name, parts in chunks.items()}
+    arrays["empty"] = clap.embed_text([""])[0].numpy()
+    _save(folder, arrays)
+    return LatentStore(folder)
+
+
+def _encode(
+    store: ClipStore, indices: np.ndarray, vae: Vae, mel: MelFrontEnd, clap: ClapProvider
+) -> dict[str, Tensor]:
+    audio_BS = torch.from_numpy(store.audio(indices))
+    posterior = vae.encode(mel(audio_BS))
+    return {
+        "mean": posterior.mean_BCHW,
+        "std": (0.5 * posterior.logvar_BCHW).exp(),
+        "audio_embedding": clap.embed_audio(audio_BS, store.config.sample_rate_hz),
+        "text_embedding": clap.embed_text(store.captions(indices)),
+    }
+
+
+def _save(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    for name, values in arrays.items():
+        part = folder / f"{name}.npy.part"
+        with part.open("wb") as file:
+            np.save(file, values)
+        os.replace(part, folder / f"{name}.npy")
+    part = folder / f"{MARKER}.part"
+    part.write_text(json.dumps({"scale_factor": _scale_factor(arrays)}))
+    os.replace(part, folder / MARKER)
+
+
+def _scale_factor(arrays: dict[str, np.ndarray]) -> float:
+    mean, std = arrays["mean"].astype(np.float32), arrays["std"].astype(np.float32)
+    return float(1.0 / np.sqrt(mean.var() + (std**2).mean()))

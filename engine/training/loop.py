@@ -1,0 +1,182 @@
+"""One training loop for every recipe: resumable, deterministic by seed, bounded in time."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import os
+import pickle
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from engine.errors import ModelCorrupt, NanOutput
+
+log = logging.getLogger(__name__)
+
+Metrics = dict[str, float]
+
+
+class Recipe(Protocol):
+    """What the loop trains: one network, or a network and its discriminators.
+
+    `train_step` must depend on nothing but the state and the step number, so that a resumed run
+    equals an uninterrupted one.
+    """
+
+    def train_step(self, step: int) -> Metrics: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopConfig:
+    """How long to train and how often to save; minutes bounds this call, steps the whole run."""
+
+    steps: int
+    minutes: float = float("inf")
+    save_minutes: float = 3.0
+    log_seconds: float = 60.0
+
+
+def train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
+    """Train until the steps or the minutes are used up; return the step reached.
+
+    Raises NanOutput at the first metric that is not finite; the last checkpoint stays as it was.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    start = resume(recipe, folder)
+    journal = _Journal(folder, start)
+    deadline_s = time.monotonic() + 60 * config.minutes
+    next_save_s = time.monotonic() + 60 * config.save_minutes
+    step = start
+    for step in _progress(start, config.steps, folder.name):
+        metrics = recipe.train_step(step)
+        _require_finite(metrics, step, folder)
+        journal.add(step, metrics, config.log_seconds)
+        if time.monotonic() >= next_save_s:
+            save(recipe, folder, step + 1)
+            next_save_s = time.monotonic() + 60 * config.save_minutes
+        if time.monotonic() >= deadline_s:
+            break
+    reached = min(step + 1, config.steps) if start < config.steps else start
+    save(recipe, folder, reached)
+    journal.close(reached)
+    return reached
+
+
+def save(recipe: Recipe, folder: Path, step: int) -> None:
+    """Write the checkpoint whole or not at all."""
+    part = folder / "checkpoint.pt.part"
+    torch.save({"step": step, "recipe": recipe.state_dict()}, part)
+    os.replace(part, folder / "checkpoint.pt")
+
+
+def resume(recipe: Recipe, folder: Path) -> int:
+    """Load the folder's checkpoint where there is one; return the step to go on with.
+
+    Raises ModelCorrupt where it is damaged or belongs to another recipe.
+    """
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0
+    try:
+        state = torch.load(path, weights_only=True, mmap=True)
+        recipe.load_state_dict(state["recipe"])
+    except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise ModelCorrupt(
+            f"{path} does not fit this recipe: {error}.", "Train into another folder."
+        ) from error
+    return int(state["step"])
+
+
+def _progress(start: int, stop: int, name: str) -> Iterator[int]:
+    return iter(tqdm(range(start, stop), initial=start, total=stop, desc=name, mininterval=10.0))
+
+
+def _require_finite(metrics: Metrics, step: int, folder: Path) -> None:
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise NanOutput(
+            f"Training {folder} diverged at step {step}: {', '.join(bad)} is not finite.",
+            "Lower its learning_rate; the run goes on from its last checkpoint.",
+        )
+
+
+class _Journal:
+    """Average metrics and write them once per interval to the log, a CSV and TensorBoard.
+
+    What an interrupted call wrote beyond the step it is resumed from is forgotten.
+    """
+
+    def __init__(self, folder: Path, start: int) -> None:
+        self._table = _Table(folder / "metrics.csv")
+        self._table.forget_after(start)
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+        self._values: dict[str, list[float]] = {}
+        self._since_s, self._since_step = time.monotonic(), start
+
+    def add(self, step: int, metrics: Metrics, interval_s: float) -> None:
+        for name, value in metrics.items():
+            self._values.setdefault(name, []).append(value)
+        if time.monotonic() - self._since_s >= interval_s:
+            self._flush(step + 1)
+
+    def close(self, step: int) -> None:
+        if self._values:
+            self._flush(step)
+        self._writer.close()
+
+    def _flush(self, step: int) -> None:
+        elapsed_s = time.monotonic() - self._since_s
+        means = {name: sum(values) / len(values) for name, values in self._values.items()}
+        means["steps_per_s"] = (step - self._since_step) / elapsed_s
+        log.info("step %d %s", step, " ".join(f"{name} {value:.4g}" for name, value in means.items()))
+        self._table.append({"step": float(step), "elapsed_s": elapsed_s, **means})
+        for name, value in means.items():
+            self._writer.add_scalar(name, value, step)
+        self._values, self._since_s, self._since_step = {}, time.monotonic(), step
+
+
+class _Table:
+    """A CSV of metrics; columns that first appear later, as losses do, are empty before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, row: Metrics) -> None:
+        rows = self._read()
+        rows.append({name: f"{value:.6g}" for name, value in row.items()})
+        self._write(rows)
+
+    def forget_after(self, step: int) -> None:
+        rows = self._read()
+        kept = [row for row in rows if float(row["step"]) <= step]
+        if len(kept) < len(rows):
+            self._write(kept)
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self._path.exists():
+            return []
+        with self._path.open(newline="") as file:
+            return [
+                {name: value for name, value in row.items() if name}
+                for row in csv.DictReader(file, restval="")
+            ]
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        part = self._path.with_name(self._path.name + ".part")
+        with part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, sorted({name for row in rows for name in row}), restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(part, self._path)

@@ -1,0 +1,81 @@
+"""Losses of the four networks.
+
+B batch, S samples, T mel frames, M mel bins, C latent channels, H latent time, W latent frequency,
+E embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from engine.models.vae import Posterior
+
+FeatureMaps = Sequence[Sequence[Tensor]]
+
+
+def kl_to_standard_normal(posterior: Posterior) -> Tensor:
+    """Return KL(q || N(0, I)) averaged over all latent elements (Kingma and Welling 2013, app. B)."""
+    mean_BCHW, logvar_BCHW = posterior.mean_BCHW, posterior.logvar_BCHW
+    return 0.5 * (mean_BCHW.pow(2) + logvar_BCHW.exp() - 1.0 - logvar_BCHW).mean()
+
+
+def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Return the hinge loss of a discriminator (Lim and Ye 2017)."""
+    return 0.5 * (F.relu(1.0 - real_logits).mean() + F.relu(1.0 + fake_logits).mean())
+
+
+def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
+    return -fake_logits.mean()
+
+
+def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
+    """Balance two losses by their gradients at the last layer (Esser et al. 2021, eq. 7)."""
+    (reconstruction_grad,) = torch.autograd.grad(reconstruction, last_layer, retain_graph=True)
+    (adversarial_grad,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
+    ratio = reconstruction_grad.norm() / (adversarial_grad.norm() + 1e-4)
+    return ratio.clamp(0.0, 1e4).detach()
+
+
+def lsgan_discriminator_loss(real_logits: Sequence[Tensor], fake_logits: Sequence[Tensor]) -> Tensor:
+    """Return the least-squares loss summed over discriminators (Kong et al. 2020, eq. 1)."""
+    pairs = zip(real_logits, fake_logits, strict=True)
+    return torch.stack([(real - 1).pow(2).mean() + fake.pow(2).mean() for real, fake in pairs]).sum()
+
+
+def lsgan_generator_loss(fake_logits: Sequence[Tensor]) -> Tensor:
+    """Return the generator's side of the least-squares loss (Kong et al. 2020, eq. 2)."""
+    return torch.stack([(fake - 1).pow(2).mean() for fake in fake_logits]).sum()
+
+
+def feature_matching_loss(real_maps: FeatureMaps, fake_maps: FeatureMaps) -> Tensor:
+    """Return the L1 distance of all discriminator features (Kong et al. 2020, eq. 4)."""
+    distances = [
+        F.l1_loss(fake, real.detach())
+        for real_layers, fake_layers in zip(real_maps, fake_maps, strict=True)
+        for real, fake in zip(real_layers, fake_layers, strict=True)
+    ]
+    return torch.stack(distances).sum()
+
+
+def contrastive_loss(logits_per_audio_BB: Tensor) -> Tensor:
+    """Return the symmetric cross-entropy of matching pairs (AudioLDM, eq. 12 to 14)."""
+    targets_B = torch.arange(len(logits_per_audio_BB))
+    audio_to_text = F.cross_entropy(logits_per_audio_BB, targets_B)
+    text_to_audio = F.cross_entropy(logits_per_audio_BB.T, targets_B)
+    return 0.5 * (audio_to_text + text_to_audio)
+
+
+def min_snr_weight(alpha_bar_B: Tensor, gamma: float) -> Tensor:
+    """Return min(SNR, gamma) / SNR, the weight of an eps loss (Hang et al. 2023, eq. 5)."""
+    snr_B = alpha_bar_B / (1.0 - alpha_bar_B)
+    return snr_B.clamp(max=gamma) / snr_B
+
+
+def diffusion_loss(predicted_BCHW: Tensor, noise_BCHW: Tensor, weight_B: Tensor) -> Tensor:
+    """Return the weighted noise error, mean over elements (AudioLDM, eq. 3)."""
+    error_B = (predicted_BCHW.float() - noise_BCHW).pow(2).mean(dim=(1, 2, 3))
+    return (weight_B * error_B).mean()

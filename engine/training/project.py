@@ -1,0 +1,112 @@
+"""A training folder: its stores, its runs, and the trained networks in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.errors import NotFound
+from engine.evaluation.classifier import ClassifierRecipe, ConceptClassifier
+from engine.models.clap import TransformersClap, load_tokenizer, train_tokenizer
+from engine.models.unet import UNet
+from engine.models.vae import Vae
+from engine.training.config import ProjectConfig
+from engine.training.latents import LatentStore, cache_latents
+from engine.training.loop import Recipe, resume
+from engine.training.recipes.clap import ClapRecipe
+from engine.training.recipes.ldm import LdmRecipe
+from engine.training.recipes.vae import VaeRecipe
+from engine.training.recipes.vocoder import VocoderRecipe, fold_weight_norm
+from engine.training.store import ClipStore
+
+TrainableRecipe = VaeRecipe | VocoderRecipe | ClapRecipe | LdmRecipe | ClassifierRecipe
+TrainedRecipe = TypeVar("TrainedRecipe", bound=Recipe)
+
+
+class Project:
+    """Build recipes over a folder's stores, and load what they trained."""
+
+    def __init__(self, config: ProjectConfig, folder: Path) -> None:
+        self.config = config
+        self.folder = folder
+
+    @property
+    def clips(self) -> ClipStore:
+        return ClipStore(self.folder / "clips")
+
+    @property
+    def held_out(self) -> ClipStore:
+        return ClipStore(self.folder / "held_out")
+
+    def vae_recipe(self) -> VaeRecipe:
+        return VaeRecipe(self.config.vae, self.clips)
+
+    def vocoder_recipe(self) -> VocoderRecipe:
+        return VocoderRecipe(self.config.vocoder, self.clips)
+
+    def clap_recipe(self) -> ClapRecipe:
+        return ClapRecipe(self.config.clap, self.clips, self.tokenizer())
+
+    def ldm_recipe(self) -> LdmRecipe:
+        return LdmRecipe(self.config.ldm, LatentStore(self.folder / "latents"))
+
+    def classifier_recipe(self) -> ClassifierRecipe:
+        return ClassifierRecipe(self.config.classifier, self.clips)
+
+    def vae(self) -> Vae:
+        return _averaged(self._trained(self.vae_recipe, "vae"))
+
+    def unet(self) -> UNet:
+        return _averaged(self._trained(self.ldm_recipe, "ldm"))
+
+    def vocoder(self) -> nn.Module:
+        """Return the vocoder under plain weight names, whatever normalised them in training."""
+        network = _averaged(self._trained(self.vocoder_recipe, "vocoder"))
+        fold_weight_norm(network)
+        return network
+
+    def clap(self) -> TransformersClap:
+        recipe = self._trained(self.clap_recipe, "clap")
+        return TransformersClap(_averaged(recipe), self.tokenizer())
+
+    def classifier(self) -> ConceptClassifier:
+        return self._trained(self.classifier_recipe, "classifier").network.eval()
+
+    def cache_latents(self) -> LatentStore:
+        """Encode the training clips with the trained VAE and CLAP."""
+        mel = MelFrontEnd(MelConfig())
+        return cache_latents(self.clips, self.folder / "latents", self.vae(), mel, self.clap())
+
+    def tokenizer(self) -> Tokenizer:
+        """Return the folder's tokenizer, learnt from the clips' captions the first time."""
+        path = self.folder / "tokenizer.json"
+        if not path.exists():
+            captions = [info.caption for info in self.clips.infos]
+            part = path.with_name(path.name + ".part")
+            train_tokenizer(captions, self.config.clap.network.vocabulary).save(str(part))
+            os.replace(part, path)
+        return load_tokenizer(self.folder)
+
+    def _trained(self, build: Callable[[], TrainedRecipe], run: str) -> TrainedRecipe:
+        recipe = build()
+        if resume(recipe, self.folder / run) == 0:
+            raise NotFound(
+                f"{self.folder / run} holds no checkpoint.", f"Train it: python -m engine.training fit {run}"
+            )
+        return recipe
+
+
+def _averaged(recipe: VaeRecipe | LdmRecipe | VocoderRecipe | ClapRecipe) -> nn.Module:
+    """Return a recipe's network with its averaged weights, ready to use."""
+    network = recipe.network
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.copy_(recipe.ema.shadow[name])
+    return network.eval().requires_grad_(False)

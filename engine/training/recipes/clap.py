@@ -1,0 +1,117 @@
+"""Train CLAP: symmetric cross-entropy with a learnable temperature (AudioLDM, app. A).
+
+B batch, L tokens, E embedding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from engine.models.clap import ClapConfig, build_clap_model
+from engine.models.clap_tokenizer import PAD, PAD_ID
+from engine.training.batches import BatchSampler, step_generator
+from engine.training.clap_features import cached_clap_features
+from engine.training.ema import Ema
+from engine.training.loop import Metrics
+from engine.training.losses import contrastive_loss
+from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.store import ClipStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClapRecipeConfig:
+    """gain_db is the half-width of the random level shift that makes embeddings level-tolerant."""
+
+    network: ClapConfig = field(default_factory=ClapConfig.starter)
+    batch: int = 64
+    gain_db: float = 6.0
+    optimiser: OptimiserConfig = field(
+        default_factory=lambda: OptimiserConfig(learning_rate=1e-3, warmup_steps=200, weight_decay=0.02)
+    )
+    ema_decay: float = 0.999
+    seed: int = 0
+    bfloat16: bool = True
+
+
+class ClapRecipe:
+    """Hold the CLAP model, its average and its optimiser."""
+
+    def __init__(self, config: ClapRecipeConfig, store: ClipStore, tokenizer: Tokenizer) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.network = build_clap_model(config.network)
+        self.network.train()
+        self.ema = Ema(self.network, config.ema_decay)
+        self._optimiser = Optimiser([self.network], config.optimiser)
+        self._store = store
+        self._tokenizer = _batching(tokenizer, config.network.max_tokens)
+        self._features = cached_clap_features(store)
+        self._batches = BatchSampler(len(store), config.batch, config.seed)
+
+    def train_step(self, step: int) -> Metrics:
+        generator = step_generator(self.config.seed, step)
+        # Dropout draws from the global source, which must depend on the step alone.
+        torch.manual_seed(generator.initial_seed())
+        indices = self._batches.indices(step)
+        with mixed_precision(self.config.bfloat16):
+            audio_BE = self._audio(indices, generator)
+            text_BE = self._text(self._store.captions(indices))
+        scale = self.network.logit_scale_a.exp().clamp(max=100.0)
+        logits_BB = scale * audio_BE.float() @ text_BE.float().T
+        loss = contrastive_loss(logits_BB)
+        norm = self._optimiser.step(loss, step)
+        self.ema.update(self.network)
+        hits = (logits_BB.argmax(dim=1) == torch.arange(len(indices))).float().mean()
+        return {"loss": loss.item(), "top1": hits.item(), "scale": scale.item(), "grad": norm}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self._optimiser.load_state_dict(state["optimiser"])
+
+    def _audio(self, indices: np.ndarray, generator: torch.Generator) -> Tensor:
+        features = torch.from_numpy(self._features[indices].astype(np.float32))
+        shift_db_B = (2 * torch.rand(len(indices), generator=generator) - 1) * self.config.gain_db
+        return _embed_features(self.network, features[:, None] + shift_db_B[:, None, None, None])
+
+    def _text(self, captions: list[str]) -> Tensor:
+        ids_BL, mask_BL = encode_captions(self._tokenizer, captions)
+        return _embed_tokens(self.network, ids_BL, mask_BL)
+
+
+def encode_captions(tokenizer: Tokenizer, captions: list[str]) -> tuple[Tensor, Tensor]:
+    """Return token ids and attention mask of a tokenizer that pads; shape (B, L)."""
+    encodings = tokenizer.encode_batch(captions)
+    ids_BL = torch.tensor([encoding.ids for encoding in encodings])
+    return ids_BL, torch.tensor([encoding.attention_mask for encoding in encodings])
+
+
+def _batching(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
+    """Return a copy that pads to the longest caption and cuts what the text tower cannot hold."""
+    own = Tokenizer.from_str(tokenizer.to_str())
+    own.enable_truncation(max_tokens)
+    own.enable_padding(pad_id=PAD_ID, pad_token=PAD)
+    return own
+
+
+def _embed_features(network: torch.nn.Module, features: Tensor) -> Tensor:
+    pooled = network.audio_model(input_features=features, is_longer=None).pooler_output
+    return torch.nn.functional.normalize(network.audio_projection(pooled), dim=-1)
+
+
+def _embed_tokens(network: torch.nn.Module, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+    pooled = network.text_model(input_ids=ids_BL, attention_mask=mask_BL).pooler_output
+    return torch.nn.functional.normalize(network.text_projection(pooled), dim=-1)

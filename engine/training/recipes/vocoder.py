@@ -1,0 +1,156 @@
+"""Train a vocoder, HiFi-GAN or inverse-STFT: mel, feature matching and adversarial losses.
+
+B batch, S samples, T mel frames, M mel bins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
+
+from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.errors import SpecError
+from engine.models.hifigan import HifiGan, HifiGanConfig
+from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
+from engine.training.batches import BatchSampler, step_generator
+from engine.training.discriminators import WaveDiscriminatorConfig, WaveDiscriminators
+from engine.training.ema import Ema
+from engine.training.loop import Metrics
+from engine.training.losses import feature_matching_loss, lsgan_discriminator_loss, lsgan_generator_loss
+from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.store import ClipStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VocoderRecipeConfig:
+    """Weights are HiFi-GAN's: 45 for mel, 2 for features; extra_resolutions add STFT losses."""
+
+    network: IstftVocoderConfig | HifiGanConfig = field(default_factory=IstftVocoderConfig)
+    batch: int = 16
+    segment_frames: int = 64
+    mel_weight: float = 45.0
+    feature_weight: float = 2.0
+    extra_resolutions: tuple[int, ...] = (256, 512, 2048)
+    adversarial_from: int = 1_000_000
+    discriminators: WaveDiscriminatorConfig = field(
+        default_factory=lambda: WaveDiscriminatorConfig(width=8, periods=(2, 3, 5, 7, 11), scales=3)
+    )
+    optimiser: OptimiserConfig = field(
+        default_factory=lambda: OptimiserConfig(learning_rate=6e-4, betas=(0.8, 0.99), clip_norm=10.0)
+    )
+    ema_decay: float = 0.999
+    seed: int = 0
+    bfloat16: bool = True
+
+
+class VocoderRecipe:
+    """Hold the vocoder, the waveform discriminators and their optimisers."""
+
+    def __init__(self, config: VocoderRecipeConfig, store: ClipStore) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.network = build_vocoder(config.network)
+        self.judges = WaveDiscriminators(config.discriminators)
+        self.ema = Ema(self.network, config.ema_decay)
+        self._optimiser = Optimiser([self.network], config.optimiser)
+        self._judge_optimiser = Optimiser([self.judges], config.optimiser)
+        self._mel = MelFrontEnd(MelConfig())
+        clip_frames = store.config.clip_samples // self._mel.config.hop_samples
+        if config.segment_frames > clip_frames:
+            raise SpecError(
+                f"vocoder.segment_frames {config.segment_frames} exceeds the {clip_frames} frames of a clip."
+            )
+        self._store = store
+        self._batches = BatchSampler(len(store), config.batch, config.seed)
+
+    def train_step(self, step: int) -> Metrics:
+        real_BS, mel_BTM = self._batch(step)
+        with mixed_precision(self.config.bfloat16):
+            fake_BS = self.network(mel_BTM).float()
+        mel_loss = F.l1_loss(self._mel(fake_BS), self._mel(real_BS))
+        metrics = {"mel": mel_loss.item()}
+        loss = self.config.mel_weight * mel_loss + self._spectral(fake_BS, real_BS)
+        if step >= self.config.adversarial_from:
+            metrics["judges"] = self._train_judges(real_BS, fake_BS.detach(), step)
+            loss = loss + self._adversarial(real_BS, fake_BS)
+        metrics["grad"] = self._optimiser.step(loss, step)
+        self.ema.update(self.network)
+        return metrics
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "judges": self.judges.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "judge_optimiser": self._judge_optimiser.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.judges.load_state_dict(state["judges"])
+        self.ema.load_state_dict(state["ema"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._judge_optimiser.load_state_dict(state["judge_optimiser"])
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return random segments and their mels, taken from the whole clip's mel as at inference."""
+        generator = step_generator(self.config.seed, step)
+        clip_BS = torch.from_numpy(self._store.audio(self._batches.indices(step)))
+        frames, hop = self.config.segment_frames, self._mel.config.hop_samples
+        start = int(torch.randint(clip_BS.shape[1] // hop - frames + 1, (), generator=generator))
+        mel_BTM = self._mel(clip_BS)[:, start : start + frames]
+        return clip_BS[:, start * hop : (start + frames) * hop], mel_BTM
+
+    def _spectral(self, fake_BS: Tensor, real_BS: Tensor) -> Tensor:
+        """Return log-magnitude and convergence distances at several resolutions (Yamamoto et al. 2020)."""
+        losses = [_stft_distance(fake_BS, real_BS, n_fft) for n_fft in self.config.extra_resolutions]
+        return torch.stack(losses).sum() if losses else fake_BS.new_zeros(())
+
+    def _train_judges(self, real_BS: Tensor, fake_BS: Tensor, step: int) -> float:
+        with mixed_precision(self.config.bfloat16):
+            real_logits, _ = self.judges(real_BS)
+            fake_logits, _ = self.judges(fake_BS)
+        loss = lsgan_discriminator_loss([x.float() for x in real_logits], [x.float() for x in fake_logits])
+        self._judge_optimiser.step(loss, step)
+        return loss.item()
+
+    def _adversarial(self, real_BS: Tensor, fake_BS: Tensor) -> Tensor:
+        with mixed_precision(self.config.bfloat16):
+            with torch.no_grad():
+                _, real_maps = self.judges(real_BS)
+            fake_logits, fake_maps = self.judges(fake_BS)
+        features = feature_matching_loss(real_maps, fake_maps)
+        return lsgan_generator_loss([x.float() for x in fake_logits]) + self.config.feature_weight * features
+
+
+def build_vocoder(config: IstftVocoderConfig | HifiGanConfig) -> nn.Module:
+    """Build a vocoder to train; HiFi-GAN's convolutions get weight norm, see `fold_weight_norm`."""
+    if isinstance(config, IstftVocoderConfig):
+        return IstftVocoder(config)
+    network = HifiGan(config)
+    for module in network.modules():
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            weight_norm(module)
+    return network
+
+
+def fold_weight_norm(network: nn.Module) -> None:
+    """Turn normalised weights into plain ones, so that the names are the released checkpoints'."""
+    for module in network.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+
+
+def _stft_distance(fake_BS: Tensor, real_BS: Tensor, n_fft: int) -> Tensor:
+    window = torch.hann_window(n_fft)
+    fake = torch.stft(fake_BS, n_fft, n_fft // 4, window=window, return_complex=True).abs()
+    real = torch.stft(real_BS, n_fft, n_fft // 4, window=window, return_complex=True).abs()
+    convergence = (fake - real).norm() / real.norm().clamp(min=1e-5)
+    return convergence + F.l1_loss(fake.clamp(min=1e-4).log(), real.clamp(min=1e-4).log())

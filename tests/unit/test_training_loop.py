@@ -1,0 +1,132 @@
+"""The loop resumes to the same weights, whatever the interruptions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import ModelCorrupt
+from engine.training.batches import BatchSampler, step_generator
+from engine.training.ema import Ema
+from engine.training.loop import LoopConfig, Metrics, train
+from engine.training.optimise import Optimiser, OptimiserConfig
+
+
+class LineRecipe:
+    """Fit a line to noisy points: the smallest thing that has all a recipe has."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.network = torch.nn.Linear(3, 1)
+        self.ema = Ema(self.network, 0.9)
+        self.optimiser = Optimiser(
+            [self.network], OptimiserConfig(learning_rate=0.05, warmup_steps=5, steps=100)
+        )
+
+    def train_step(self, step: int) -> Metrics:
+        x = torch.randn(8, 3, generator=step_generator(7, step))
+        loss = (self.network(x)[:, 0] - x.sum(dim=1)).pow(2).mean()
+        self.optimiser.step(loss, step)
+        self.ema.update(self.network)
+        return {"loss": loss.item()}
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {"network": self.network, "ema": self.ema, "optimiser": self.optimiser}
+        return {name: part.state_dict() for name, part in parts.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def _weights(recipe: LineRecipe) -> torch.Tensor:
+    averages = recipe.ema.shadow.values()
+    return torch.cat(
+        [*(p.detach().flatten() for p in recipe.network.parameters()), *(a.flatten() for a in averages)]
+    )
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
+    whole = LineRecipe()
+    train(whole, tmp_path / "whole", LoopConfig(steps=30))
+    for stop in (7, 19, 30):
+        pieces = LineRecipe()
+        assert train(pieces, tmp_path / "pieces", LoopConfig(steps=stop)) == stop
+    assert torch.equal(_weights(whole), _weights(pieces))
+
+
+def test_training_lowers_the_loss_and_writes_it_down(tmp_path: Path) -> None:
+    recipe = LineRecipe()
+    first = recipe.train_step(0)["loss"]
+    train(recipe, tmp_path, LoopConfig(steps=90))
+    rows = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert recipe.train_step(90)["loss"] < 0.2 * first
+    assert "loss" in rows[0] and len(rows) == 2
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
+    recipe = LineRecipe()
+    train(recipe, tmp_path, LoopConfig(steps=5))
+    before = _weights(recipe)
+    assert train(recipe, tmp_path, LoopConfig(steps=5)) == 5
+    assert torch.equal(before, _weights(recipe))
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    train(LineRecipe(), tmp_path, LoopConfig(steps=1))
+    other = LineRecipe()
+    other.network = torch.nn.Linear(4, 1)
+    with pytest.raises(ModelCorrupt, match="does not fit"):
+        train(other, tmp_path, LoopConfig(steps=2))
+
+
+@given(clips=st.integers(1, 50), batch=st.integers(1, 60), seed=st.integers(0, 1000))
+def test_an_epoch_visits_clips_at_most_once(clips: int, batch: int, seed: int) -> None:
+    sampler = BatchSampler(clips, batch, seed)
+    per_epoch = clips // min(batch, clips)
+    seen = np.concatenate([sampler.indices(step) for step in range(per_epoch)])
+    assert len(np.unique(seen)) == len(seen)
+    assert len(seen) > clips - min(batch, clips)
+
+
+def test_batches_depend_on_the_step_alone() -> None:
+    forward, scattered = BatchSampler(20, 6, 3), BatchSampler(20, 6, 3)
+    in_order = [forward.indices(step) for step in range(9)]
+    for step in (8, 0, 5, 2):
+        assert np.array_equal(scattered.indices(step), in_order[step])
+
+
+def test_ema_warms_up_to_its_decay() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    ema = Ema(network, decay=0.5)
+    start = ema.shadow["weight"].clone()
+    with torch.no_grad():
+        network.weight.add_(1.0)
+    ema.update(network)
+    assert torch.allclose(ema.shadow["weight"], start + (1 - 2 / 11))
+
+
+def test_ema_is_swapped_in_only_inside_the_block() -> None:
+    network = torch.nn.Linear(2, 2)
+    ema = Ema(network)
+    with torch.no_grad():
+        network.weight.mul_(2.0)
+    live = network.weight.detach().clone()
+    with ema.applied(network):
+        assert torch.equal(network.weight, ema.shadow["weight"])
+    assert torch.equal(network.weight, live)
+
+
+def test_learning_rate_warms_up_and_decays() -> None:
+    config = OptimiserConfig(learning_rate=1.0, warmup_steps=10, steps=100, final_ratio=0.1)
+    assert config.rate(0) == pytest.approx(0.1)
+    assert config.rate(50) == pytest.approx(0.55)
+    assert config.rate(100) == pytest.approx(0.1)
