@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,12 +12,16 @@ import click
 import torch
 
 from engine.errors import EngineError
+from engine.evaluation.sampling import SamplingConfig
+from engine.evaluation.starter import report
+from engine.models.bundle import save_bundle
 from engine.training.config import ProjectConfig, load_project
 from engine.training.loop import LoopConfig, train
 from engine.training.project import Project, TrainableRecipe
 from engine.training.store import StoreConfig, render_store
 
 HELD_OUT_CLIPS = 1200
+MAX_FILE_BYTES = 24_000_000
 STAGES: dict[str, Callable[[Project], TrainableRecipe]] = {
     "vae": Project.vae_recipe,
     "vocoder": Project.vocoder_recipe,
@@ -62,6 +67,22 @@ def fit(project: Project, stage: str, minutes: float) -> None:
 def latents(project: Project) -> None:
     """Encode the clips for the diffusion training."""
     project.cache_latents()
+
+
+@main.command()
+@click.option("--name", default="starter", show_default=True)
+@click.option("--licence", default="Apache-2.0", show_default=True)
+@click.option("--per-concept", default=4, show_default=True, help="Clips to generate of each concept.")
+@click.option("--guidance", default=2.5, show_default=True)
+@click.option("--into", type=Path, required=True, help="Folder of the finished model.")
+@click.pass_obj
+def export(project: Project, name: str, licence: str, per_concept: int, guidance: float, into: Path) -> None:
+    """Measure the trained model and write it, with its card, as a bundle."""
+    bundle = project.bundle(name, licence)
+    config = SamplingConfig(guidance=guidance)
+    figures = report(bundle, project.classifier(), project.held_out, per_concept, config)
+    card = save_bundle(into, bundle, replace(bundle.card, metrics=figures), max_file_bytes=MAX_FILE_BYTES)
+    click.echo(json.dumps(card.metrics, indent=2))
 
 
 def held_out_config(config: ProjectConfig) -> StoreConfig:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +16,8 @@ from torch import nn
 from engine.audio.mel import MelConfig, MelFrontEnd
 from engine.errors import NotFound
 from engine.evaluation.classifier import ClassifierRecipe, ConceptClassifier
+from engine.models.bundle import Bundle, Networks, assemble_bundle
+from engine.models.card import ModelCard, ModelConfigs
 from engine.models.clap import TransformersClap, load_tokenizer, train_tokenizer
 from engine.models.unet import UNet
 from engine.models.vae import Vae
@@ -79,6 +83,24 @@ class Project:
     def classifier(self) -> ConceptClassifier:
         return self._trained(self.classifier_recipe, "classifier").network.eval()
 
+    def bundle(self, name: str, licence: str) -> Bundle:
+        """Join all trained networks into a model that renders; its card has no figures yet."""
+        networks = Networks(unet=self.unet(), vae=self.vae(), vocoder=self.vocoder(), clap=self.clap().model)
+        card = ModelCard(
+            name=name,
+            licence=licence,
+            scale_factor=LatentStore(self.folder / "latents").scale_factor,
+            canvas_s=self.config.store.duration_s,
+            configs=ModelConfigs(
+                vae=self.config.vae.network,
+                unet=self.config.ldm.network,
+                vocoder=self.config.vocoder.network,
+                clap=self.config.clap.network,
+            ),
+            training=self._history(),
+        )
+        return assemble_bundle(card, networks, self.tokenizer())
+
     def cache_latents(self) -> LatentStore:
         """Encode the training clips with the trained VAE and CLAP."""
         mel = MelFrontEnd(MelConfig())
@@ -94,6 +116,14 @@ class Project:
             os.replace(part, path)
         return load_tokenizer(self.folder)
 
+    def _history(self) -> dict[str, object]:
+        """Return how long each network trained, as its journal says, and on what."""
+        runs = {
+            run: training_history(self.folder / run / "metrics.csv")
+            for run in ("vae", "vocoder", "clap", "ldm")
+        }
+        return {"clips": asdict(self.config.store), **runs}
+
     def _trained(self, build: Callable[[], TrainedRecipe], run: str) -> TrainedRecipe:
         recipe = build()
         if resume(recipe, self.folder / run) == 0:
@@ -101,6 +131,15 @@ class Project:
                 f"{self.folder / run} holds no checkpoint.", f"Train it: python -m engine.training fit {run}"
             )
         return recipe
+
+
+def training_history(metrics: Path) -> dict[str, object]:
+    """Return steps, minutes and last figures of a run from its metrics file."""
+    with metrics.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    last = {name: float(value) for name, value in rows[-1].items() if name not in ("step", "elapsed_s")}
+    minutes = sum(float(row["elapsed_s"]) for row in rows) / 60
+    return {"steps": int(float(rows[-1]["step"])), "minutes": round(minutes, 1), "last": last}
 
 
 def _averaged(recipe: VaeRecipe | LdmRecipe | VocoderRecipe | ClapRecipe) -> nn.Module:

@@ -28,17 +28,21 @@ from engine.training.synthesis.dsp import (
 Points = Sequence[tuple[float, float]]
 
 
+def _columns(points: Points) -> tuple[list[float], list[float]]:
+    return [at for at, _ in points], [value for _, value in points]
+
+
 def _voice(draws: Draws, span_s: float, pitch: Points, formants: Sequence[Points], breath: float) -> Signal:
     """Return a cry: pitch and formants follow (share of the span, hz) points."""
     n = draws.samples(span_s)
-    pitch_S = np.interp(np.linspace(0, 1, n), *zip(*pitch, strict=True))
+    pitch_S = np.interp(np.linspace(0, 1, n), *_columns(pitch))
     rough_S = 1 + 0.01 * wander(draws.fork(), n, draws.rate_hz, 60.0)
     source_S = oscillate(pitch_S * rough_S, saw_harmonics(120, 0.8), draws.rate_hz)
     source_S = source_S + breath * draws.noise(n)
 
     def tract(times_s: Signal, freqs_hz: Signal) -> Signal:
         share = np.clip(times_s / span_s, 0, 1)
-        centres_hz = [np.interp(share, *zip(*points, strict=True)) for points in formants]
+        centres_hz = [np.interp(share, *_columns(points)) for points in formants]
         return formant_gain(centres_hz, (1.0, 0.7, 0.4)[: len(centres_hz)], freqs_hz)
 
     return sweep_filter(source_S, draws.rate_hz, tract)

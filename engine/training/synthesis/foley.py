@@ -79,7 +79,10 @@ def _key(draws: Draws) -> Signal:
     n = draws.samples(0.14)
     base_hz = draws.between(1500, 2600)
     freqs_hz = base_hz * np.array([0.22, 1.0, 1.6, 2.3])
-    down_S = modes(n, freqs_hz, [0.5, 1, 0.8, 0.6], [0.008, 0.005, 0.004, 0.003], draws.rate_hz)
+    thud_S = band(draws.noise(n) * np.exp(-draws.time(n) / 0.007), 180, 1200, draws.rate_hz)
+    down_S = 0.5 * thud_S + modes(
+        n, freqs_hz, [0.5, 1, 0.8, 0.6], [0.008, 0.005, 0.004, 0.003], draws.rate_hz
+    )
     up_S = 0.4 * modes(n, freqs_hz * 1.25, [0.1, 1, 0.8, 0.6], [0.006, 0.004, 0.003, 0.003], draws.rate_hz)
     late = draws.samples(draws.between(0.05, 0.1))
     down_S[late:] += up_S[: n - late]

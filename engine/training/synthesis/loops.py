@@ -50,7 +50,7 @@ def _level(draws: Draws, mark: str) -> float:
 
 def _rock(context: RenderContext) -> Sound:
     draws = Draws(context)
-    bpm = draws.tempo(80, 150)
+    bpm = draws.tempo(80, 132)
     kick = draws.one_of(("x.......x.x.....", "x.....x.x.......", "x..x....x.x.....", "x.......xx......"))
     hats = draws.one_of(("x.x.x.x.x.x.x.x.", "x.o.x.o.x.o.x.o."))
     voices = [

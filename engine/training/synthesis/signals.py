@@ -107,12 +107,12 @@ def _dialling(context: RenderContext) -> Sound:
 def _clock(context: RenderContext) -> Sound:
     draws = Draws(context)
     times_s = draws.beats(draws.tempo(1.2, 4.0), 0.01)
-    freqs_hz, case_hz = draws.between(2200, 3600) * np.array([1.0, 1.37, 1.9, 2.4]), draws.between(400, 800)
+    freqs_hz, case_hz = draws.between(2500, 3700) * np.array([1.0, 1.37, 1.9, 2.4]), draws.between(400, 800)
     grains = []
     for tock in (1.0, draws.between(0.75, 0.9)):
         n = draws.samples(0.08)
-        tick_S = modes(n, freqs_hz * tock, [1, 0.7, 0.7, 0.5], [0.006, 0.005, 0.004, 0.003], draws.rate_hz)
-        grains.append(tick_S + modes(n, [case_hz * tock], [0.3], [0.012], draws.rate_hz))
+        tick_S = modes(n, freqs_hz * tock, [1, 0.7, 0.7, 0.5], [0.016, 0.012, 0.01, 0.007], draws.rate_hz)
+        grains.append(tick_S + modes(n, [case_hz * tock], [0.12], [0.01], draws.rate_hz))
     return draws.sound(draws.lay(times_s, [grains[k % 2] for k in range(len(times_s))]))
 
 
