@@ -119,13 +119,19 @@ def stft_for(sample_rate_hz: int) -> ShortTimeFFT:
 
 
 def stft_mask(mask: Mask, stft: ShortTimeFFT, samples: int) -> np.ndarray:
-    """Draw the mask as feathered weights (F, K) on the transform of so many samples."""
+    """Draw the mask as feathered weights (F, K) on the transform of so many samples.
+
+    Frames centred beyond the ends take the weights of the outermost ones within.
+    """
     step_s, step_hz = stft.hop / stft.fs, stft.delta_f
     centres_s = stft.t(samples)
-    times_s = np.append(centres_s - step_s / 2, centres_s[-1] + step_s / 2)
+    within = (centres_s >= 0.0) & (centres_s * stft.fs < samples)
+    times_s = np.append(centres_s[within] - step_s / 2, centres_s[within][-1] + step_s / 2)
     freqs_hz = np.append(stft.f - step_hz / 2, stft.f[-1] + step_hz / 2)
     cells_KF = rasterise(mask, times_s, freqs_hz)
-    return feathered(cells_KF, mask.feather_s / step_s, mask.feather_hz / step_hz).T
+    weights_KF = feathered(cells_KF, mask.feather_s / step_s, mask.feather_hz / step_hz)
+    before = int(np.argmax(within))
+    return np.pad(weights_KF, ((before, len(within) - before - len(weights_KF)), (0, 0)), mode="edge").T
 
 
 def spans(mask: Mask) -> tuple[TimeSpan, ...]:

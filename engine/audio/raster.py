@@ -17,6 +17,7 @@ from engine.types import BrushShape, Mask, MaskOp, PolygonShape, RectShape, Shap
 LINES_PER_CELL = 4
 TIP_POINTS = 24
 _NO_FEATHER = 1e6
+_ROUNDING = 1e-9
 
 
 def rasterise(mask: Mask, time_edges_s: np.ndarray, freq_edges_hz: np.ndarray) -> np.ndarray:
@@ -34,11 +35,11 @@ def rasterise(mask: Mask, time_edges_s: np.ndarray, freq_edges_hz: np.ndarray) -
 
 
 def feathered(cells_TF: np.ndarray, time_feather_cells: float, freq_feather_cells: float) -> np.ndarray:
-    """Return weights 0..1 that rise from the border inwards; beyond the ends of time all is outside."""
-    padded_TF = np.pad(np.pad(cells_TF, ((1, 1), (0, 0))), ((0, 0), (1, 1)), mode="edge")
+    """Return weights 0..1 that rise from a mask's border inwards; the grid's own ends are no border."""
+    if cells_TF.all():
+        return np.ones(cells_TF.shape)
     sampling = (_step(time_feather_cells), _step(freq_feather_cells))
-    distance_TF = distance_transform_edt(padded_TF, sampling=sampling)
-    return np.clip(distance_TF, 0.0, 1.0)[1:-1, 1:-1].astype(np.float64)
+    return np.clip(distance_transform_edt(cells_TF, sampling=sampling), 0.0, 1.0)
 
 
 def shape_span(shape: Shape) -> TimeSpan | None:
@@ -90,7 +91,8 @@ def _covered(shape: Shape, time_edges_s: np.ndarray, freq_edges_hz: np.ndarray) 
 
 
 def _overlaps(edges: np.ndarray, low: float, high: float) -> np.ndarray:
-    return (edges[1:] > low) & (edges[:-1] < high)
+    # A cell that is only touched by rounding does not count.
+    return (edges[1:] > low + _ROUNDING) & (edges[:-1] < high - _ROUNDING)
 
 
 def _lines(outline_P2: np.ndarray, time_edges_s: np.ndarray) -> np.ndarray:
