@@ -52,7 +52,7 @@ def _decode_union(hints: tuple[Any, ...], value: object, key: str, architectures
     _require(isinstance(value, dict), key, "an object", value)
     members = dict(value)
     name = members.pop(ARCHITECTURE, None)
-    if name not in architectures:
+    if not isinstance(name, str) or name not in architectures:
         raise ValueError(f"{key}.{ARCHITECTURE} must be one of {', '.join(architectures)}, got {name!r}")
     return _decode_dataclass(architectures[name], members, key, architectures)
 
