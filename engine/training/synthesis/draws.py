@@ -5,7 +5,7 @@ S samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -100,7 +100,7 @@ class Draws:
         grain_S = grain()
         return self.lay(times_s, [grain_S * self.between(0.6, 1.0) for _ in times_s])
 
-    def lay(self, times_s: Signal, grains: list[Signal]) -> Signal:
+    def lay(self, times_s: Signal, grains: Sequence[Signal]) -> Signal:
         return place(self.length, self.rate_hz, times_s, grains)
 
     def sound(self, audio_S: Signal) -> Sound:

@@ -171,7 +171,8 @@ def _horn(context: RenderContext) -> Sound:
     n = draws.samples(draws.ringing_s(0.15, 1.1))
     harmonics = saw_harmonics(40, 0.5)
     centres = [np.array(base_hz * 3), np.array(2400.0)]
-    tone_S = sum(oscillate(np.full(n, base_hz * r), harmonics, draws.rate_hz) for r in (1.0, 1.26))
+    reeds = [oscillate(np.full(n, base_hz * ratio), harmonics, draws.rate_hz) for ratio in (1.0, 1.26)]
+    tone_S = reeds[0] + reeds[1]
     blast_S = sweep_filter(tone_S, draws.rate_hz, lambda _, f: formant_gain(centres, (0.7, 1.0), f) + 0.1)
     blast_S = blast_S * gate(n, draws.rate_hz, 0.012)
     times_s = draws.beats(1 / (n / draws.rate_hz + draws.between(0.12, 0.4)), 0.05)
