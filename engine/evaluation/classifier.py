@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.audio.mel import MelConfig, MelFrontEnd
-from engine.training.batches import BatchSampler, step_generator
+from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.loop import Metrics
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
@@ -100,7 +100,7 @@ class ClassifierRecipe:
 
     def _augmented(self, audio_BS: Tensor, generator: torch.Generator) -> Tensor:
         """Shift levels per clip and per band, and blur bins by a little noise."""
-        mel_BTM = self.network.mel(audio_BS)
+        mel_BTM = self.network.mel(with_floor_noise(audio_BS, generator))
         batch, _, bins = mel_BTM.shape
         gain = self.config.gain_spread * torch.randn(batch, 1, 1, generator=generator)
         tilt = TILT_SPREAD * torch.randn(batch, 1, bins, generator=generator)

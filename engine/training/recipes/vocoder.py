@@ -18,7 +18,7 @@ from engine.audio.mel import MelConfig, MelFrontEnd
 from engine.errors import SpecError
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
-from engine.training.batches import BatchSampler, step_generator
+from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.discriminators import WaveDiscriminatorConfig, WaveDiscriminators
 from engine.training.ema import Ema
 from engine.training.loop import Metrics
@@ -103,6 +103,7 @@ class VocoderRecipe:
         """Return random segments and their mels, taken from the whole clip's mel as at inference."""
         generator = step_generator(self.config.seed, step)
         clip_BS = torch.from_numpy(self._store.audio(self._batches.indices(step)))
+        clip_BS = with_floor_noise(clip_BS, generator)
         frames, hop = self.config.segment_frames, self._mel.config.hop_samples
         start = int(torch.randint(clip_BS.shape[1] // hop - frames + 1, (), generator=generator))
         mel_BTM = self._mel(clip_BS)[:, start : start + frames]
