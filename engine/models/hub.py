@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from huggingface_hub import HfApi, constants, hf_hub_download
+from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub.file_download import http_get
+from huggingface_hub.utils import build_hf_headers
 
 from engine.errors import EngineError, ModelCorrupt, ModelMissing
 from engine.models.diffusers_folder import CONFIG_FILE, INDEX_FILE, SCHEDULER_FILE, WEIGHT_FILES
@@ -45,12 +48,12 @@ def download(known: KnownModel, folder: Path, endpoint: str | None = None) -> No
     with _explained(known, folder):
         info = HfApi(endpoint=endpoint).model_info(known.repo, files_metadata=True)
         files = chosen_files([_remote_file(sibling) for sibling in info.siblings or []])
-    left_bytes = sum(file.size_bytes for file in files if not (folder / file.path).is_file())
-    require_room(folder, round(ROOM_FACTOR * left_bytes))
-    for file in files:
+    left = [file for file in files if not _arrived(folder / file.path, file)]
+    require_room(folder, round(ROOM_FACTOR * sum(file.size_bytes for file in left)))
+    for file in left:
         with _explained(known, folder):
-            hf_hub_download(known.repo, file.path, revision=info.sha, local_dir=folder, endpoint=endpoint)
-        _require_checksum(folder / file.path, file)
+            url = hf_hub_url(known.repo, file.path, revision=info.sha, endpoint=endpoint)
+            _fetch(url, folder / file.path, file)
 
 
 def chosen_files(files: list[RemoteFile]) -> list[RemoteFile]:
@@ -75,11 +78,35 @@ def _remote_file(sibling: object) -> RemoteFile:
     )
 
 
+def _arrived(path: Path, file: RemoteFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size_bytes
+
+
+def _fetch(url: str, path: Path, file: RemoteFile) -> None:
+    """Append to what an earlier attempt left of this very file, and rename it once it is whole.
+
+    The hub's own download function begins each attempt anew.
+    """
+    part = path.with_name(f"{path.name}.{(file.sha256 or 'small')[:12]}.incomplete")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("ab") as stream:
+        http_get(
+            url,
+            stream,
+            resume_size=part.stat().st_size,
+            headers=build_hf_headers(token=False),
+            expected_size=file.size_bytes,
+            displayed_filename=path.name,
+        )
+    _require_checksum(part, file)
+    os.replace(part, path)
+
+
 def _require_checksum(path: Path, file: RemoteFile) -> None:
     if file.sha256 is not None and sha256_of(path) != file.sha256:
         path.unlink()
         raise ModelCorrupt(
-            f"{path.name} arrived damaged: its checksum is not the hub's.", "Pull again; it was removed."
+            f"{file.path} arrived damaged: its checksum is not the hub's.", "Pull again; it was removed."
         )
 
 
@@ -92,7 +119,7 @@ def _explained(known: KnownModel, folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         # The hub's client changes its transport, and so its exceptions, between releases.
-        reason = str(error).split("\n")[0] or type(error).__name__
+        reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
         raise ModelMissing(
             f"{known.name} could not be downloaded: {reason}.", _by_hand(known, folder)
         ) from error
