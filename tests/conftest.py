@@ -1,0 +1,33 @@
+"""The rules of every test run: repeatable, offline, and nothing unexpected passes in silence."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+# Sums of floats depend on the number of threads: let it be the same everywhere. Child processes inherit all.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# No deadline: how fast a machine is must not decide whether a test passes.
+hypothesis.settings.register_profile(
+    "project", deadline=None, derandomize="CI" in os.environ, print_blob=True
+)
+hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def _no_unexpected_log(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    if request.node.get_closest_marker("expects_log"):
+        return
+    records = caplog.get_records("setup") + caplog.get_records("call")
+    troubles = [f"{one.name}: {one.getMessage()}" for one in records if one.levelno >= logging.WARNING]
+    if troubles:
+        pytest.fail(f"unexpected in the log (mark the test expects_log if it means to): {troubles}", False)
