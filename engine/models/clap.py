@@ -16,7 +16,14 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from engine.audio.resample import resample
-from engine.models.clap_features import CLAP_MEL, CLAP_SAMPLE_RATE_HZ, ClapFeatures, even_windows
+from engine.models.clap_features import (
+    CLAP_MEL,
+    CLAP_SAMPLE_RATE_HZ,
+    CLAP_WINDOW_SAMPLES,
+    ClapFeatures,
+    even_windows,
+    window_of,
+)
 from engine.models.clap_tokenizer import PAD, PAD_ID, load_tokenizer, train_tokenizer
 
 __all__ = [
@@ -88,18 +95,19 @@ class ClapConfig:
 
     @classmethod
     def starter(cls) -> ClapConfig:
-        """Return the narrow network of the embedded starter model."""
+        """Return the narrow network of the embedded starter model, which hears 2.55 s at once."""
         return cls(
             text_hidden=192,
-            text_layers=4,
+            text_layers=2,
             text_heads=6,
             text_ffn=768,
             vocabulary=1500,
             max_positions=130,
-            patch_embeds_hidden=48,
-            patch_size=8,
-            depths=(2, 2, 2),
-            heads=(3, 6, 12),
+            patch_embeds_hidden=32,
+            patch_size=4,
+            depths=(1, 2, 2),
+            heads=(2, 4, 8),
+            spec_size=128,
         )
 
     @classmethod
@@ -142,8 +150,10 @@ def build_clap_model(config: ClapConfig) -> transformers.ClapModel:
 class TwoTowerClap(ABC):
     """What providers share: tokens, the cached empty prompt, and windows of long clips.
 
-    Clips over 10 s get the mean over evenly spaced windows, where the original crops at random.
+    Clips over one window get the mean over evenly spaced ones, where the original crops at random.
     """
+
+    window_samples = CLAP_WINDOW_SAMPLES
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, embedding_width: int) -> None:
         self.embedding_width = embedding_width
@@ -160,7 +170,8 @@ class TwoTowerClap(ABC):
     @torch.no_grad()
     def embed_audio(self, audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
         """Return audio_BE of clips of any length above zero."""
-        windows_BKS = even_windows(to_clap_rate(audio_BS, sample_rate_hz)).to(self.device)
+        audio_BS = to_clap_rate(audio_BS, sample_rate_hz)
+        windows_BKS = even_windows(audio_BS, self.window_samples).to(self.device)
         rows = [self._embed_window(chunk_BS) for chunk_BS in windows_BKS.flatten(0, 1).split(WINDOWS_AT_ONCE)]
         embeddings_BKE = nn.functional.normalize(torch.cat(rows), dim=-1).unflatten(0, windows_BKS.shape[:2])
         return nn.functional.normalize(embeddings_BKE.mean(dim=1), dim=-1)
@@ -176,7 +187,7 @@ class TwoTowerClap(ABC):
 
     @abstractmethod
     def _embed_window(self, audio_BS: Tensor) -> Tensor:
-        """Return audio_BE of any length from 10 s at 48 kHz."""
+        """Return audio_BE of any length from one window at 48 kHz."""
 
     def _empty(self) -> Tensor:
         if self._empty_1E is None:
@@ -197,7 +208,8 @@ class TransformersClap(TwoTowerClap):
         max_tokens = model.text_model.config.max_position_embeddings - UNUSED_POSITIONS
         super().__init__(tokenizer, max_tokens, model.config.projection_dim)
         self.model = model.eval()
-        self._features = ClapFeatures()
+        self.window_samples = window_of(model.config.audio_config.spec_size)
+        self._features = ClapFeatures(self.window_samples)
 
     @property
     def device(self) -> torch.device:
@@ -208,8 +220,15 @@ class TransformersClap(TwoTowerClap):
         pooled = self.model.text_model(input_ids=ids_BL, attention_mask=mask_BL).pooler_output
         return self.model.text_projection(pooled)
 
+    @torch.no_grad()
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Return audio_BE of front-end features (B, 1, frames, bins), of one window each."""
+        return nn.functional.normalize(self._project(features), dim=-1)
+
     def _embed_window(self, audio_BS: Tensor) -> Tensor:
-        features = self._features.to(audio_BS.device)(audio_BS)
+        return self._project(self._features.to(audio_BS.device)(audio_BS))
+
+    def _project(self, features: Tensor) -> Tensor:
         pooled = self.model.audio_model(input_features=features).pooler_output
         return self.model.audio_projection(pooled)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,19 +20,19 @@ from engine.training.store import ClipStore
 CHUNK_CLIPS = 32
 
 
-def cached_clap_features(store: ClipStore) -> np.ndarray:
-    """Return (N, frames, bins) float16 features, memory-mapped; compute what is missing."""
-    path = store.folder / "clap_features.npy"
+def cached_clap_features(store: ClipStore, window_samples: int) -> np.ndarray:
+    """Return (N, frames, bins) float16 features of one window each; compute what is missing."""
+    path = store.folder / f"clap_features_{window_samples}.npy"
     if not path.exists():
-        _compute(store, path)
+        _compute(store, path, window_samples)
     return np.load(path, mmap_mode="r")
 
 
 @torch.no_grad()
-def _compute(store: ClipStore, path: Path) -> None:
-    front_end = ClapFeatures()
+def _compute(store: ClipStore, path: Path, window_samples: int) -> None:
+    front_end = ClapFeatures(window_samples)
     part = path.with_suffix(".npy.part")
-    output: np.ndarray | None = None
+    output: np.memmap[Any, Any] | None = None
     for start in tqdm(range(0, len(store), CHUNK_CLIPS), desc="CLAP features", mininterval=10.0):
         indices = np.arange(start, min(start + CHUNK_CLIPS, len(store)))
         audio_BS = torch.from_numpy(store.audio(indices))

@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from engine.audio.mel import MelFrontEnd
 from engine.errors import NotFound
-from engine.models.clap import ClapProvider
+from engine.models.clap import TransformersClap
 from engine.models.vae import Vae
+from engine.training.clap_features import cached_clap_features
 from engine.training.store import ClipStore
 
 CHUNK_CLIPS = 32
@@ -58,7 +59,7 @@ class LatentStore:
 
 @torch.no_grad()
 def cache_latents(
-    store: ClipStore, folder: Path, vae: Vae, mel: MelFrontEnd, clap: ClapProvider
+    store: ClipStore, folder: Path, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
 ) -> LatentStore:
     """Encode every clip; the scale factor makes the sampled latents' deviation one.
 
@@ -78,16 +79,20 @@ def cache_latents(
 
 
 def _encode(
-    store: ClipStore, indices: np.ndarray, vae: Vae, mel: MelFrontEnd, clap: ClapProvider
+    store: ClipStore, indices: np.ndarray, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
 ) -> dict[str, Tensor]:
     audio_BS = torch.from_numpy(store.audio(indices))
     posterior = vae.encode(mel(audio_BS))
     return {
         "mean": posterior.mean_BCHW,
         "std": (0.5 * posterior.logvar_BCHW).exp(),
-        "audio_embedding": clap.embed_audio(audio_BS, store.config.sample_rate_hz),
+        "audio_embedding": clap.embed_features(_clap_features(store, indices, clap.window_samples)),
         "text_embedding": clap.embed_text(store.captions(indices)),
     }
+
+
+def _clap_features(store: ClipStore, indices: np.ndarray, window_samples: int) -> Tensor:
+    return torch.from_numpy(cached_clap_features(store, window_samples)[indices].astype(np.float32))[:, None]
 
 
 def _save(folder: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -61,11 +61,14 @@ def feature_matching_loss(real_maps: FeatureMaps, fake_maps: FeatureMaps) -> Ten
     return torch.stack(distances).sum()
 
 
-def contrastive_loss(logits_per_audio_BB: Tensor) -> Tensor:
-    """Return the symmetric cross-entropy of matching pairs (AudioLDM, eq. 12 to 14)."""
-    targets_B = torch.arange(len(logits_per_audio_BB))
-    audio_to_text = F.cross_entropy(logits_per_audio_BB, targets_B)
-    text_to_audio = F.cross_entropy(logits_per_audio_BB.T, targets_B)
+def contrastive_loss(logits_per_audio_BK: Tensor) -> Tensor:
+    """Return the symmetric cross-entropy of matching pairs (AudioLDM, eq. 12 to 14).
+
+    Captions beyond the batch (K > B) match no clip here: they are wrong answers for every clip.
+    """
+    targets_B = torch.arange(len(logits_per_audio_BK))
+    audio_to_text = F.cross_entropy(logits_per_audio_BK, targets_B)
+    text_to_audio = F.cross_entropy(logits_per_audio_BK[:, : len(targets_B)].T, targets_B)
     return 0.5 * (audio_to_text + text_to_audio)
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from tokenizers import Tokenizer
@@ -19,9 +19,12 @@ from engine.evaluation.classifier import ClassifierRecipe, ConceptClassifier
 from engine.models.bundle import Bundle, Networks, assemble_bundle
 from engine.models.card import ModelCard, ModelConfigs
 from engine.models.clap import TransformersClap, load_tokenizer, train_tokenizer
+from engine.models.hifigan import HifiGan
+from engine.models.istft_vocoder import IstftVocoder
 from engine.models.unet import UNet
 from engine.models.vae import Vae
 from engine.training.config import ProjectConfig
+from engine.training.ema import Ema
 from engine.training.latents import LatentStore, cache_latents
 from engine.training.loop import Recipe, resume
 from engine.training.recipes.clap import ClapRecipe
@@ -32,6 +35,14 @@ from engine.training.store import ClipStore
 
 TrainableRecipe = VaeRecipe | VocoderRecipe | ClapRecipe | LdmRecipe | ClassifierRecipe
 TrainedRecipe = TypeVar("TrainedRecipe", bound=Recipe)
+TrainedNetwork = TypeVar("TrainedNetwork", bound=nn.Module)
+
+
+class _Averaging(Protocol[TrainedNetwork]):
+    """A recipe that keeps a moving average of its network."""
+
+    network: TrainedNetwork
+    ema: Ema
 
 
 class Project:
@@ -70,7 +81,7 @@ class Project:
     def unet(self) -> UNet:
         return _averaged(self._trained(self.ldm_recipe, "ldm"))
 
-    def vocoder(self) -> nn.Module:
+    def vocoder(self) -> IstftVocoder | HifiGan:
         """Return the vocoder under plain weight names, whatever normalised them in training."""
         network = _averaged(self._trained(self.vocoder_recipe, "vocoder"))
         fold_weight_norm(network)
@@ -137,12 +148,13 @@ def training_history(metrics: Path) -> dict[str, object]:
     """Return steps, minutes and last figures of a run from its metrics file."""
     with metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    last = {name: float(value) for name, value in rows[-1].items() if name not in ("step", "elapsed_s")}
+    figures = {name: value for name, value in rows[-1].items() if name not in ("step", "elapsed_s")}
+    last = {name: float(value) for name, value in figures.items() if value}
     minutes = sum(float(row["elapsed_s"]) for row in rows) / 60
     return {"steps": int(float(rows[-1]["step"])), "minutes": round(minutes, 1), "last": last}
 
 
-def _averaged(recipe: VaeRecipe | LdmRecipe | VocoderRecipe | ClapRecipe) -> nn.Module:
+def _averaged(recipe: _Averaging[TrainedNetwork]) -> TrainedNetwork:
     """Return a recipe's network with its averaged weights, ready to use."""
     network = recipe.network
     with torch.no_grad():

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from engine.models.clap import ClapConfig, build_clap_model
 from engine.models.clap_tokenizer import PAD, PAD_ID
+from engine.models.clap_features import window_of
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.clap_features import cached_clap_features
 from engine.training.ema import Ema
@@ -26,10 +28,15 @@ from engine.training.store import ClipStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClapRecipeConfig:
-    """gain_db is the half-width of the random level shift that makes embeddings level-tolerant."""
+    """gain_db is the half-width of the random level shift that makes embeddings level-tolerant.
+
+    extra_texts more captions of other clips stand beside the batch's own as wrong answers: text is
+    cheap to embed, and more of it tells close captions apart.
+    """
 
     network: ClapConfig = field(default_factory=ClapConfig.starter)
     batch: int = 64
+    extra_texts: int = 0
     gain_db: float = 6.0
     optimiser: OptimiserConfig = field(
         default_factory=lambda: OptimiserConfig(learning_rate=1e-3, warmup_steps=200, weight_decay=0.02)
@@ -51,7 +58,7 @@ class ClapRecipe:
         self._optimiser = Optimiser([self.network], config.optimiser)
         self._store = store
         self._tokenizer = _batching(tokenizer, config.network.max_tokens)
-        self._features = cached_clap_features(store)
+        self._features = cached_clap_features(store, window_of(config.network.spec_size))
         self._batches = BatchSampler(len(store), config.batch, config.seed)
 
     def train_step(self, step: int) -> Metrics:
@@ -61,13 +68,13 @@ class ClapRecipe:
         indices = self._batches.indices(step)
         with mixed_precision(self.config.bfloat16):
             audio_BE = self._audio(indices, generator)
-            text_BE = self._text(self._store.captions(indices))
+            text_KE = self._text(self._store.captions(self._with_extra_texts(indices, generator)))
         scale = self.network.logit_scale_a.exp().clamp(max=100.0)
-        logits_BB = scale * audio_BE.float() @ text_BE.float().T
-        loss = contrastive_loss(logits_BB)
+        logits_BK = scale * audio_BE.float() @ text_KE.float().T
+        loss = contrastive_loss(logits_BK)
         norm = self._optimiser.step(loss, step)
         self.ema.update(self.network)
-        hits = (logits_BB.argmax(dim=1) == torch.arange(len(indices))).float().mean()
+        hits = (logits_BK.argmax(dim=1) == torch.arange(len(indices))).float().mean()
         return {"loss": loss.item(), "top1": hits.item(), "scale": scale.item(), "grad": norm}
 
     def state_dict(self) -> dict[str, Any]:
@@ -86,6 +93,10 @@ class ClapRecipe:
         features = torch.from_numpy(self._features[indices].astype(np.float32))
         shift_db_B = (2 * torch.rand(len(indices), generator=generator) - 1) * self.config.gain_db
         return _embed_features(self.network, features[:, None] + shift_db_B[:, None, None, None])
+
+    def _with_extra_texts(self, indices: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        extra = torch.randint(len(self._store), (self.config.extra_texts,), generator=generator)
+        return np.concatenate([indices, extra.numpy()])
 
     def _text(self, captions: list[str]) -> Tensor:
         ids_BL, mask_BL = encode_captions(self._tokenizer, captions)
@@ -107,11 +118,11 @@ def _batching(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
     return own
 
 
-def _embed_features(network: torch.nn.Module, features: Tensor) -> Tensor:
+def _embed_features(network: transformers.ClapModel, features: Tensor) -> Tensor:
     pooled = network.audio_model(input_features=features, is_longer=None).pooler_output
     return torch.nn.functional.normalize(network.audio_projection(pooled), dim=-1)
 
 
-def _embed_tokens(network: torch.nn.Module, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+def _embed_tokens(network: transformers.ClapModel, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
     pooled = network.text_model(input_ids=ids_BL, attention_mask=mask_BL).pooler_output
     return torch.nn.functional.normalize(network.text_projection(pooled), dim=-1)

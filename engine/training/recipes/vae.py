@@ -57,7 +57,9 @@ class VaeRecipe:
         self.config = config
         self.network = Vae(config.network)
         # An untrained decoder answers 0, far above any log-mel: from the mean, L1 has less way to go.
-        torch.nn.init.constant_(self.network.last_layer.bias, config.mean_log_mel)
+        bias = self.network.last_layer.bias
+        assert bias is not None
+        torch.nn.init.constant_(bias, config.mean_log_mel)
         self.judge = PatchDiscriminator(config.discriminator_width)
         self.ema = Ema(self.network, config.ema_decay)
         self._optimiser = Optimiser([self.network], config.optimiser)

@@ -131,7 +131,7 @@ class VocoderRecipe:
         return lsgan_generator_loss([x.float() for x in fake_logits]) + self.config.feature_weight * features
 
 
-def build_vocoder(config: IstftVocoderConfig | HifiGanConfig) -> nn.Module:
+def build_vocoder(config: IstftVocoderConfig | HifiGanConfig) -> IstftVocoder | HifiGan:
     """Build a vocoder to train; HiFi-GAN's convolutions get weight norm, see `fold_weight_norm`."""
     if isinstance(config, IstftVocoderConfig):
         return IstftVocoder(config)
