@@ -27,14 +27,14 @@ class Runner:
     """
 
     def __init__(self, worker: WorkerProcess | None = None) -> None:
-        self._worker = worker or WorkerProcess(log_path=log_path())
+        self.worker = worker or WorkerProcess(log_path=log_path())
         self._jobs = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._worker.close()
+        self.worker.close()
 
     def duration_s(self, path: str) -> float:
         """Return the length of an audio file; raises JobFailed where it cannot be read."""
@@ -50,21 +50,21 @@ class Runner:
         return self._run("models", on_event, action=action, **arguments)
 
     def _run(self, op: str, on_event: OnEvent, **arguments: object) -> dict[str, Any]:
-        if not self._worker.is_started:
-            self._worker.start()
+        if not self.worker.is_started:
+            self.worker.start()
         self._jobs += 1
         job_id = f"{op}-{self._jobs}"
-        self._worker.submit(job_id, op, **arguments)
+        self.worker.submit(job_id, op, **arguments)
         try:
             return self._followed(job_id, on_event)
         except KeyboardInterrupt:
             if op != "render":
                 raise
-            self._worker.cancel(job_id)
+            self.worker.cancel(job_id)
             return self._followed(job_id, on_event)
 
     def _followed(self, job_id: str, on_event: OnEvent) -> dict[str, Any]:
-        for event in self._worker.events(job_id):
+        for event in self.worker.events(job_id):
             on_event(event)
             if event.kind is EventKind.DONE:
                 return event.payload

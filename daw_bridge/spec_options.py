@@ -62,7 +62,9 @@ def parse_mask(text: str) -> Mask:
         if path.stat().st_size > MAX_MASK_BYTES:
             raise SpecError(f"the mask file {path} is larger than {MAX_MASK_BYTES} bytes")
         return mask_from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except EngineError:
+        raise
+    except (OSError, ValueError) as error:
         raise AudioMissing(
             f"the mask {text!r} is neither JSON nor a file that can be read",
             "Use --mask-time and --mask-band for a rectangle.",

@@ -43,6 +43,10 @@ class WorkerProcess:
     def is_started(self) -> bool:
         return self._process is not None
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     def __enter__(self) -> Self:
         self.start()
         return self

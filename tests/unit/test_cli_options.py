@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daw_bridge.cli import main
+from daw_bridge.demo import demo_jobs, example_clip
+from daw_bridge.display import complain, fraction
+from daw_bridge.models_cli import table
+from daw_bridge.spec_options import build_spec, parse_mask, parse_seconds, rectangles, slug
+from engine.errors import AudioMissing, EngineError, SpecError
+from engine.types import ConditionKind, ErrorCode, ErrorInfo, RectShape, SamplerName, Task
+
+OPTIONS: dict[str, Any] = {
+    "file": "in.wav",
+    "start": None,
+    "end": None,
+    "mask": None,
+    "mask_time": (),
+    "mask_band": (),
+    "match_level": True,
+    "prompt": "rain",
+    "negative": "",
+    "like": (),
+    "seed": 1,
+    "takes": 1,
+    "steps": 20,
+    "guidance": 2.5,
+    "sampler": "dpmpp_2m",
+    "eta": None,
+    "model": "starter",
+}
+
+
+def never(path: str) -> float:
+    raise AssertionError(f"{path} need not be opened")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0.0), ("2.5", 2.5), ("1:02.5", 62.5), ("0:07", 7.0), ("61:00", 3660.0), ("1:01:01", 3661.0)],
+)
+def test_times_are_seconds_or_clocks(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "nan", "inf", "1:60", "1:2:3:4", "1:-2", "1e400"])
+def test_other_times_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"time|59"):
+        parse_seconds(text)
+
+
+@given(st.floats(0, 9999, allow_nan=False))
+def test_any_seconds_survive(seconds: float) -> None:
+    assert parse_seconds(repr(seconds)) == pytest.approx(seconds)
+
+
+def corners(times: list[tuple[float, float]], bands: list[tuple[float, float]]) -> list[tuple[float, ...]]:
+    mask = rectangles(times, bands, 9.0)
+    assert mask is not None
+    shapes = [shape for shape in mask.shapes if isinstance(shape, RectShape)]
+    return [(shape.span.start_s, shape.span.end_s, shape.low_hz, shape.high_hz or -1) for shape in shapes]
+
+
+def test_times_and_bands_pair_up() -> None:
+    assert rectangles((), (), 9.0) is None
+    assert corners([(1, 2)], []) == [(1, 2, 0, -1)]
+    assert corners([], [(50, 90)]) == [(0, 9, 50, 90)]
+    assert corners([(1, 2), (3, 4)], [(50, 90), (60, 70)]) == [(1, 2, 50, 90), (3, 4, 60, 70)]
+    assert corners([(1, 2), (3, 4)], [(50, 90)]) == [(1, 2, 50, 90), (3, 4, 50, 90)]
+    assert corners([(1, 2)], [(50, 90), (60, 70)]) == [(1, 2, 50, 90), (1, 2, 60, 70)]
+
+
+@pytest.mark.parametrize(
+    ("times", "bands"),
+    [([(0, 1)] * 2, [(1, 2)] * 3), ([(2, 1)], []), ([], [(200, 100)])],
+)
+def test_rectangles_that_make_no_sense_are_refused(
+    times: list[tuple[float, float]], bands: list[tuple[float, float]]
+) -> None:
+    with pytest.raises(SpecError):
+        rectangles(times, bands, 9.0)
+
+
+def test_a_mask_comes_as_json_or_in_a_file(tmp_path: Path) -> None:
+    text = '{"shapes": [{"shape": "rect", "span": {"start_s": 0, "end_s": 1}}]}'
+    (tmp_path / "mask.json").write_text(text)
+    assert parse_mask(text) == parse_mask(str(tmp_path / "mask.json"))
+    for missing in ("nowhere.json", str(tmp_path), "\0"):
+        with pytest.raises(EngineError):
+            parse_mask(missing)
+
+
+def test_options_become_a_spec() -> None:
+    given_ = {"start": 1.0, "end": 3.0, "strength": 0.7, "like": ("b.wav",), "sampler": "ddim", "eta": 1.0}
+    spec = build_spec(Task.TRANSFER, OPTIONS | given_, never)
+    assert spec.region is not None
+    assert spec.region.span is not None
+    assert Path(spec.region.path) == Path("in.wav").absolute()
+    assert (spec.region.span.start_s, spec.region.span.end_s) == (1.0, 3.0)
+    assert (spec.sampler.name, spec.sampler.eta, spec.sampler.strength) == (SamplerName.DDIM, 1.0, 0.7)
+    assert [condition.kind for condition in spec.conditions] == [ConditionKind.AUDIO]
+
+
+def test_only_a_half_open_region_asks_for_the_length() -> None:
+    assert build_spec(Task.TRANSFER, OPTIONS, never).region.span is None  # type: ignore[union-attr]
+    region = build_spec(Task.TRANSFER, OPTIONS | {"start": 2.0}, lambda _: 6.0).region
+    assert region is not None
+    assert region.span is not None
+    assert region.span.end_s == 6.0
+    mask = build_spec(Task.INPAINT, OPTIONS | {"mask_band": ((100.0, 200.0),)}, lambda _: 6.0).mask
+    assert mask is not None
+    assert mask.shapes[0].span.end_s == 6.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "hint"),
+    [
+        (Task.TRANSFER, {"prompt": " "}, "--prompt"),
+        (Task.INPAINT, {}, "--mask-time"),
+        (Task.TRANSFER, {"start": 3.0, "end": 2.0}, "--help"),
+        (Task.TRANSFER, {"steps": 0}, "--help"),
+        (Task.GENERATE, {"seconds": 99.0}, "--help"),
+    ],
+)
+def test_wrong_options_say_what_to_do(task: Task, changes: dict[str, object], hint: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        build_spec(task, OPTIONS | changes, never)
+    assert caught.value.code is ErrorCode.BAD_ARGS
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Rain, on a *roof*!", "rain-on-a-roof"), ("雨", ""), ("a" * 99, "a" * 40), ("../..", "")],
+)
+def test_prompts_become_safe_names(text: str, name: str) -> None:
+    assert slug(text) == name
+
+
+def test_progress_rises_over_all_takes() -> None:
+    stages = [
+        ("load", 0, 1),
+        ("encode", 1, 1),
+        ("sample", 1, 4),
+        ("sample", 4, 4),
+        ("decode", 1, 1),
+        ("rank", 1, 1),
+    ]
+    shares = [
+        fraction({"stage": stage, "step": step, "total": total, "take": take, "takes": 2})
+        for take in (1, 2)
+        for stage, step, total in stages
+    ]
+    assert shares == sorted(shares)
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+    assert shares[5] == 0.5
+
+
+def test_an_error_is_one_sentence_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    complain(ErrorInfo(code=ErrorCode.IO_MISSING, message="no such\nfile: [a]b.", hint="Look."))
+    assert capsys.readouterr().err == "error[io_missing]: no such file: [a]b. Look.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["transfer"], "Missing argument 'FILE'"),
+        (["transfer", "a.wav", "--start", "x"], "'x' is not a time"),
+        (["generate", "--takes", "0"], "0 is not in the range"),
+        (["nonsense"], "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_use_is_status_two(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error[bad_args]: ")
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_help_is_status_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ([], ["transfer"], ["inpaint"], ["generate"], ["superres"], ["models"], ["demo"]):
+        assert main([*command, "--help"]) == 0
+    assert "--mask-band" in capsys.readouterr().out
+
+
+def test_the_example_clip_is_there_and_the_demo_edits_it() -> None:
+    jobs = demo_jobs(example_clip(), "starter")
+    assert [spec.task for _, _, spec in jobs] == [Task.TRANSFER, Task.INPAINT, Task.GENERATE]
+
+
+def test_a_missing_example_clip_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("daw_bridge.demo.EXAMPLE", tmp_path / "nowhere.flac")
+    with pytest.raises(AudioMissing, match=r"nowhere\.flac"):
+        example_clip()
+
+
+def test_columns_are_aligned() -> None:
+    assert table([("NAME", "X"), ("a", "b")]) == ["NAME  X", "a     b"]
+
+
+def test_the_service_side_loads_no_numerics() -> None:
+    modules = "daw_bridge.cli, daw_bridge.runner, daw_bridge.worker_client, daw_bridge.demo"
+    code = f"import sys, {modules}; print({{'torch', 'numpy', 'soundfile', 'scipy'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
