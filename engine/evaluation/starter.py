@@ -71,13 +71,13 @@ def report(
     bundle: Bundle, judge: ConceptClassifier, held_out: ClipStore, per_concept: int, config: SamplingConfig
 ) -> dict[str, object]:
     """Measure everything; deterministic by the config's seed."""
-    parts = {
+    parts: dict[str, Recognition | TransferCurve | InpaintDistance | Reconstruction] = {
         "recognition": recognition(bundle, judge, held_out, per_concept, config),
         "transfer": transfer_curve(bundle, held_out, TRANSFER_PAIRS, config),
         "inpainting": inpaint_distance(bundle, judge, held_out, INPAINTED_CLIPS, config),
         "reconstruction": reconstruction(bundle, held_out, RECONSTRUCTED_CLIPS),
     }
-    return {name: asdict(part) for name, part in parts.items()} | {"sampling": _plain(config)}
+    return {**{name: asdict(part) for name, part in parts.items()}, "sampling": _plain(config)}
 
 
 def recognition(
@@ -165,7 +165,7 @@ def _transferred(
     parts = []
     for start in range(0, len(z_NCHW), BATCH):
         source_BCHW, target_BE = z_NCHW[start : start + BATCH], target_NE[start : start + BATCH]
-        noise = SeededNoise(config.seed + start, tuple(source_BCHW.shape))
+        noise = _noise_like(source_BCHW, config.seed + start)
         parts.append(render_chunk(bundle, target_BE, noise, config, source_BCHW, strength))
     return torch.cat(parts)
 
@@ -176,10 +176,15 @@ def _inpainted(bundle: Bundle, real_NS: Tensor, prompts: Sequence[str], config: 
         z_BCHW = encode(bundle, real_NS[start : start + BATCH])
         keep_BCHW = torch.ones_like(z_BCHW)
         keep_BCHW[:, :, _middle(z_BCHW.shape[2])] = 0.0
-        noise = SeededNoise(config.seed + start, tuple(z_BCHW.shape))
+        noise = _noise_like(z_BCHW, config.seed + start)
         condition_BE = bundle.clap.embed_text(prompts[start : start + BATCH])
         parts.append(render_chunk(bundle, condition_BE, noise, config, z_BCHW, keep_BCHW=keep_BCHW))
     return torch.cat(parts)
+
+
+def _noise_like(z_BCHW: Tensor, seed: int) -> SeededNoise:
+    batch, channels, height, width = z_BCHW.shape
+    return SeededNoise(seed, (batch, channels, height, width))
 
 
 def _fill_distance(judge: ConceptClassifier, real_NS: Tensor, fill_NS: Tensor, middle: slice) -> float:

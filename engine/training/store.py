@@ -28,7 +28,7 @@ HELD_OUT_SEED = SEEDS * MOST_CLIPS
 MIXTURE_PEAK = 0.5
 SHARD_CLIPS = 256
 MARKER = "store.json"
-DERIVED = ("clap_features.npy",)
+DERIVED = "clap_features*.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +115,8 @@ def render_store(folder: Path, config: StoreConfig, processes: int = 2) -> ClipS
     if (folder / MARKER).exists() and ClipStore(folder).config == config:
         return ClipStore(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (MARKER, *DERIVED):
-        (folder / name).unlink(missing_ok=True)
+    for path in (folder / MARKER, *folder.glob(DERIVED)):
+        path.unlink(missing_ok=True)
     part = folder / "audio.npy.part"
     audio_NS = np.lib.format.open_memmap(part, "w+", np.int16, (config.clips, config.clip_samples))
     infos: list[ClipInfo] = []

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from engine.models.clap import ClapConfig, build_clap_model
-from engine.models.clap_tokenizer import PAD, PAD_ID
 from engine.models.clap_features import window_of
+from engine.models.clap_tokenizer import PAD, PAD_ID
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.clap_features import cached_clap_features
 from engine.training.ema import Ema
