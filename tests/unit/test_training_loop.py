@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ModelCorrupt
-from engine.training.batches import BatchSampler, step_generator
+from engine.errors import ModelCorrupt, NanOutput
+from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.ema import Ema
 from engine.training.loop import LoopConfig, Metrics, train
 from engine.training.optimise import Optimiser, OptimiserConfig
@@ -88,6 +89,54 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
         train(other, tmp_path, LoopConfig(steps=2))
 
 
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
+def test_a_damaged_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(ModelCorrupt):
+        train(LineRecipe(), tmp_path, LoopConfig(steps=1))
+
+
+class Diverging(LineRecipe):
+    """Answers with an infinite loss from step 4 on."""
+
+    def train_step(self, step: int) -> Metrics:
+        return super().train_step(step) | ({"loss": float("inf")} if step >= 4 else {})
+
+
+def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(NanOutput, match="diverged at step 4: loss is not finite"):
+        train(Diverging(), tmp_path, LoopConfig(steps=9, save_minutes=0.0))
+    assert train(LineRecipe(), tmp_path, LoopConfig(steps=4)) == 4
+
+
+class Growing(LineRecipe):
+    """Has one metric more from step 3 on, as an adversarial loss would be."""
+
+    def train_step(self, step: int) -> Metrics:
+        return super().train_step(step) | ({"judge": float(step)} if step >= 3 else {})
+
+
+def test_a_metric_that_comes_later_gets_its_own_column(tmp_path: Path) -> None:
+    train(Growing(), tmp_path, LoopConfig(steps=5, log_seconds=0.0))
+    rows = _rows(tmp_path)
+    assert [row["judge"] for row in rows] == ["", "", "", "3", "4"]
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert all(row["loss"] for row in rows)
+
+
+def test_metrics_beyond_the_last_checkpoint_are_written_once(tmp_path: Path) -> None:
+    with pytest.raises(NanOutput):
+        train(Diverging(), tmp_path, LoopConfig(steps=9, log_seconds=0.0))
+    assert len(_rows(tmp_path)) == 4
+    train(LineRecipe(), tmp_path, LoopConfig(steps=6, log_seconds=0.0))
+    assert [row["step"] for row in _rows(tmp_path)] == ["1", "2", "3", "4", "5", "6"]
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 @given(clips=st.integers(1, 50), batch=st.integers(1, 60), seed=st.integers(0, 1000))
 def test_an_epoch_visits_clips_at_most_once(clips: int, batch: int, seed: int) -> None:
     sampler = BatchSampler(clips, batch, seed)
@@ -130,3 +179,25 @@ def test_learning_rate_warms_up_and_decays() -> None:
     assert config.rate(0) == pytest.approx(0.1)
     assert config.rate(50) == pytest.approx(0.55)
     assert config.rate(100) == pytest.approx(0.1)
+
+
+def test_the_first_step_moves_every_weight_by_the_learning_rate() -> None:
+    network = torch.nn.Linear(3, 1)
+    before = network.weight.detach().clone()
+    optimiser = Optimiser([network], OptimiserConfig(learning_rate=0.1, warmup_steps=2, weight_decay=0.5))
+    norm = optimiser.step((network.weight * torch.tensor([2.0, -1.0, 2.0])).sum(), step=0)
+    moved = before * (1 - 0.05 * 0.5) - 0.05 * torch.tensor([1.0, -1.0, 1.0])
+    assert norm == pytest.approx(3.0)
+    assert torch.allclose(network.weight, moved, atol=1e-6)
+
+
+def test_floor_noise_is_faint_and_spares_some_clips_and_all_silence() -> None:
+    audio = torch.randn(400, 1000) * torch.logspace(-3, 0, 400)[:, None]
+    audio[0] = 0.0
+    added = with_floor_noise(audio, torch.Generator().manual_seed(0)) - audio
+    level_db = 20 * torch.log10(added[1:].square().mean(dim=1).sqrt() / audio[1:].square().mean(dim=1).sqrt())
+    noisy = level_db.isfinite()
+    assert not added[0].any()
+    # Four standard deviations of a share of 399.
+    assert noisy.float().mean().item() == pytest.approx(0.6, abs=0.1)
+    assert -76 < level_db[noisy].min() < -70 and -50 < level_db[noisy].max() < -44

@@ -47,6 +47,17 @@ def test_contrastive_loss_of_a_hand_computed_pair() -> None:
     assert losses.contrastive_loss(logits).item() == pytest.approx((rows + columns) / 2)
 
 
+def test_captions_beyond_the_batch_are_wrong_answers_for_every_clip() -> None:
+    pair = torch.tensor([[2.0, 0.0], [1.0, 3.0]])
+    rows = [
+        math.log(1 + math.exp(-2.0) + math.exp(1.0 - 2.0)),
+        math.log(1 + math.exp(-2.0) + math.exp(1.0 - 3.0)),
+    ]
+    columns = [math.log(1 + math.exp(-1.0)), math.log(1 + math.exp(-3.0))]
+    logits = torch.cat([pair, torch.ones(2, 1)], dim=1)
+    assert losses.contrastive_loss(logits).item() == pytest.approx((sum(rows) + sum(columns)) / 4)
+
+
 def test_min_snr_weight_turns_an_eps_loss_into_a_clamped_x0_loss() -> None:
     alpha_bar = torch.tensor([0.9999, 0.8, 0.5, 0.01])
     weight = losses.min_snr_weight(alpha_bar, gamma=5.0)

@@ -1,0 +1,29 @@
+"""Fixtures that several files share because they take a second to make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.training.store import ClipStore, StoreConfig, render_store
+
+TINY_STORE = StoreConfig(singles=24, mixtures=4, duration_s=0.64)
+
+
+@pytest.fixture(scope="session")
+def tiny_clips(tmp_path_factory: pytest.TempPathFactory) -> ClipStore:
+    """Return 28 rendered clips of 0.64 s, one concept each but for four mixtures; not to be changed."""
+    folder: Path = tmp_path_factory.mktemp("tiny_clips")
+    return render_store(folder, TINY_STORE, processes=1)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let sums of floats have one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

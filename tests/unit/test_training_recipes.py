@@ -1,0 +1,335 @@
+"""Each recipe's step against its loss written out again, and its run against itself, cut in two.
+
+B batch, K concepts.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.errors import SpecError
+from engine.models.clap import to_clap_rate
+from engine.models.clap_features import ClapFeatures
+from engine.models.hifigan import HifiGan
+from engine.training.batches import BatchSampler, step_generator
+from engine.training.latents import LatentStore
+from engine.training.loop import LoopConfig, Metrics, Recipe, train
+from engine.training.project import _averaged
+from engine.training.recipes.vocoder import fold_weight_norm
+from engine.training.store import ClipStore
+from engine.training.synthesis.catalogue import CONCEPTS
+from tests.unit import training_setups as setups
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+STEP = 3
+MEL = MelFrontEnd(MelConfig())
+
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory: pytest.TempPathFactory) -> LatentStore:
+    return setups.random_latents(tmp_path_factory.mktemp("latents"))
+
+
+def _clips(clips: ClipStore, batch: int, seed: int = 0, of: int | None = None) -> tuple[np.ndarray, Tensor]:
+    indices = BatchSampler(of or len(clips), batch, seed).indices(STEP)
+    return indices, torch.from_numpy(clips.audio_NS[indices] / np.float32(32767))
+
+
+def _over_floor_noise(audio: Tensor, generator: torch.Generator) -> Tensor:
+    """Add white noise of -75 to -45 dB under each clip's RMS, to three fifths of the clips."""
+    level = torch.exp(math.log(10) / 20 * (-75 + 30 * torch.rand(len(audio), 1, generator=generator)))
+    level = level.masked_fill(torch.rand(len(audio), 1, generator=generator) >= 0.6, 0.0)
+    rms = audio.square().mean(dim=1, keepdim=True).sqrt()
+    return audio + level * rms * torch.randn(audio.shape, generator=generator)
+
+
+def _gradient_norm(loss: Tensor, network: nn.Module) -> float:
+    gradients = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
+    return math.sqrt(sum(g.double().pow(2).sum().item() for g in gradients if g is not None))
+
+
+def _autoencoded(network: nn.Module, clips: ClipStore) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what the VAE's step 3 hears, what it answers, and its KL."""
+    generator = step_generator(0, STEP)
+    mel = MEL(_clips(clips, batch=3)[1])
+    start = int(torch.randint(64 - 32 + 1, (), generator=generator))
+    heard = mel[:, start : start + 32]
+    posterior = network.encode(heard)
+    mean, deviation = posterior.mean_BCHW, torch.exp(posterior.logvar_BCHW / 2)
+    answer = network.decode(mean + deviation * torch.randn(mean.shape, generator=generator))
+    normal = torch.distributions.Normal
+    divergence = torch.distributions.kl_divergence(normal(mean, deviation), normal(0.0, 1.0))
+    return heard, answer, divergence.mean()
+
+
+def test_a_vae_step_is_l1_and_weighted_kl(tiny_clips: ClipStore) -> None:
+    recipe = setups.vae(tiny_clips, kl_weight=0.3)
+    network = copy.deepcopy(recipe.network)
+    heard, answer, kl = _autoencoded(network, tiny_clips)
+    l1 = (answer - heard).abs().mean()
+    metrics = recipe.train_step(STEP)
+    assert metrics["l1"] == pytest.approx(l1.item(), rel=1e-5)
+    assert metrics["kl"] == pytest.approx(kl.item(), rel=1e-5)
+    assert metrics["grad"] == pytest.approx(_gradient_norm(l1 + 0.3 * kl, network), rel=1e-4)
+    assert "judge" not in metrics
+
+
+def test_an_adversarial_vae_step_trains_the_judge_first_and_balances_gradients(tiny_clips: ClipStore) -> None:
+    recipe = setups.vae(tiny_clips, adversarial_from=STEP, adversarial_weight=0.7)
+    network, judge = copy.deepcopy(recipe.network), copy.deepcopy(recipe.judge)
+    heard, answer, kl = _autoencoded(network, tiny_clips)
+    margins = (1 - judge(heard)).clamp(min=0).mean() + (1 + judge(answer)).clamp(min=0).mean()
+    metrics = recipe.train_step(STEP)
+    assert metrics["judge"] == pytest.approx(margins.item() / 2, rel=1e-5)
+    l1, praise = (answer - heard).abs().mean(), -recipe.judge(answer).mean()
+    last = network.decoder.conv_out.weight
+    norms = [torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (l1, praise)]
+    loss = l1 + recipe.config.kl_weight * kl + 0.7 * norms[0] / (norms[1] + 1e-4) * praise
+    assert metrics["grad"] == pytest.approx(_gradient_norm(loss, network), rel=1e-4)
+
+
+def _spoken(network: nn.Module, clips: ClipStore) -> tuple[Tensor, Tensor]:
+    """Return the segment that the vocoder's step 3 imitates, and its imitation."""
+    generator = step_generator(0, STEP)
+    audio = _over_floor_noise(_clips(clips, batch=3)[1], generator)
+    start = int(torch.randint(64 - 16 + 1, (), generator=generator))
+    mel = MEL(audio)[:, start : start + 16]
+    return audio[:, 160 * start : 160 * (start + 16)], network(mel)
+
+
+def _spectral(real: Tensor, fake: Tensor) -> Tensor:
+    window = torch.hann_window(256)
+    frames = [torch.stft(a, 256, 64, window=window, return_complex=True).abs() for a in (real, fake)]
+    convergence = torch.sqrt(((frames[1] - frames[0]) ** 2).sum()) / torch.sqrt((frames[0] ** 2).sum())
+    logs = [each.clamp(min=1e-4).log() for each in frames]
+    return convergence + (logs[1] - logs[0]).abs().mean()
+
+
+def test_a_vocoder_step_is_mel_and_spectral_distance(tiny_clips: ClipStore) -> None:
+    recipe = setups.vocoder(tiny_clips)
+    network = copy.deepcopy(recipe.network)
+    real, fake = _spoken(network, tiny_clips)
+    mel = (MEL(fake) - MEL(real)).abs().mean()
+    metrics = recipe.train_step(STEP)
+    assert metrics["mel"] == pytest.approx(mel.item(), rel=1e-5)
+    expected = _gradient_norm(45 * mel + _spectral(real, fake), network)
+    assert metrics["grad"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_adversarial_vocoder_step_is_hifigans(tiny_clips: ClipStore) -> None:
+    # Without the spectrally normalised scale, whose weights move a little at every look at them.
+    judges = setups.WaveDiscriminatorConfig(width=2, periods=(2, 3), scales=0)
+    recipe = setups.vocoder(tiny_clips, adversarial_from=STEP, discriminators=judges, extra_resolutions=())
+    network, before = copy.deepcopy(recipe.network), copy.deepcopy(recipe.judges)
+    real, fake = _spoken(network, tiny_clips)
+    verdicts = zip(before(real)[0], before(fake.detach())[0], strict=True)
+    least_squares = sum(((1 - r) ** 2).mean() + (f**2).mean() for r, f in verdicts)
+    metrics = recipe.train_step(STEP)
+    assert metrics["judges"] == pytest.approx(least_squares.item(), rel=1e-5)
+    (_, real_maps), (logits, fake_maps) = recipe.judges(real), recipe.judges(fake)
+    layers = [zip(*pair, strict=True) for pair in zip(real_maps, fake_maps, strict=True)]
+    features = sum((r.detach() - f).abs().mean() for pairs in layers for r, f in pairs)
+    mel = (MEL(fake) - MEL(real)).abs().mean()
+    loss = sum(((1 - f) ** 2).mean() for f in logits) + 2 * features + 45 * mel
+    assert metrics["grad"] == pytest.approx(_gradient_norm(loss, network), rel=1e-4)
+
+
+def test_a_clap_step_is_symmetric_cross_entropy(tiny_clips: ClipStore) -> None:
+    recipe = setups.clap(tiny_clips, dropout=0.0)
+    network = copy.deepcopy(recipe.network)
+    indices, audio = _clips(tiny_clips, batch=4)
+    shift_db = (2 * torch.rand(4, generator=step_generator(0, STEP)) - 1) * 6.0
+    features = ClapFeatures()(to_clap_rate(audio, 16_000)).half().float() + shift_db[:, None, None, None]
+    tokenizer = setups.tokenizer(tiny_clips)
+    tokenizer.enable_padding(pad_id=1, pad_token="<pad>")
+    tokens = tokenizer.encode_batch(tiny_clips.captions(indices))
+    logits = network(
+        input_ids=torch.tensor([each.ids for each in tokens]),
+        attention_mask=torch.tensor([each.attention_mask for each in tokens]),
+        input_features=features,
+    ).logits_per_audio
+    loss = -(logits.log_softmax(0).diagonal() + logits.log_softmax(1).diagonal()).mean() / 2
+    metrics = recipe.train_step(STEP)
+    assert metrics["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    assert metrics["grad"] == pytest.approx(_gradient_norm(loss, network), rel=1e-3)
+    assert recipe.network.logit_scale_a.item() != network.logit_scale_a.item()
+
+
+def test_long_captions_are_cut_to_what_the_text_tower_holds(tiny_clips: ClipStore) -> None:
+    recipe = setups.clap(tiny_clips)
+    embeddings = recipe._text(["rain " * 500, "rain"])
+    assert embeddings.isfinite().all()
+
+
+def test_an_ldm_step_is_the_weighted_noise_error(latents: LatentStore) -> None:
+    recipe = setups.ldm(latents, text_probability=0.5, drop_probability=0.3)
+    network, generator = copy.deepcopy(recipe.network), step_generator(0, STEP)
+    indices = BatchSampler(len(latents), 8, 0).indices(STEP)
+    z = latents.sample(indices, generator)
+    texts, dropped = (torch.rand(8, generator=generator)[:, None] < share for share in (0.5, 0.3))
+    condition = torch.where(texts, latents.text_embeddings(indices), latents.audio_embeddings(indices))
+    condition = torch.where(dropped, latents.empty_E, condition)
+    noise = torch.randn(z.shape, generator=generator)
+    t = torch.randint(1000, (8,), generator=generator)
+    betas = np.linspace(0.0015**0.5, 0.0195**0.5, 1000) ** 2
+    kept = torch.from_numpy(np.cumprod(1 - betas)).float()[t]
+    noisy = kept.sqrt()[:, None, None, None] * z + (1 - kept).sqrt()[:, None, None, None] * noise
+    errors = (network(noisy, t, condition) - noise).pow(2).flatten(1).mean(dim=1)
+    weights = torch.minimum(torch.ones(8), 5.0 * (1 - kept) / kept)
+    metrics = recipe.train_step(STEP)
+    assert metrics["loss"] == pytest.approx(errors.mean().item(), rel=1e-4)
+    assert metrics["weighted"] == pytest.approx((weights * errors).mean().item(), rel=1e-4)
+    assert metrics["grad"] == pytest.approx(_gradient_norm((weights * errors).mean(), network), rel=1e-3)
+    assert texts.any() and not texts.all() and dropped.any() and not dropped.all()
+
+
+@pytest.mark.parametrize(("text", "dropped"), [(0.0, 0.1), (0.69, 0.1), (0.5, 0.5)])
+def test_conditions_have_their_shares(latents: LatentStore, text: float, dropped: float) -> None:
+    recipe = setups.ldm(latents, batch=40, text_probability=text, drop_probability=dropped)
+    rows = []
+    for step in range(100):
+        _, condition = recipe._batch(step, step_generator(0, step))
+        indices = BatchSampler(len(latents), 40, 0).indices(step)
+        matches = [latents.audio_embeddings(indices), latents.text_embeddings(indices), latents.empty_E]
+        rows.append(torch.stack([(condition == match).all(dim=1) for match in matches], dim=1))
+    kinds = torch.cat(rows)
+    assert (kinds.sum(dim=1) == 1).all()
+    expected = torch.tensor([(1 - dropped) * (1 - text), (1 - dropped) * text, dropped])
+    # Four standard deviations of a share of 4000 independent clips.
+    assert (
+        (kinds.float().mean(dim=0) - expected).abs() <= 4 * (expected * (1 - expected) / 4000).sqrt()
+    ).all()
+
+
+def test_a_classifier_step_is_smoothed_cross_entropy(tiny_clips: ClipStore) -> None:
+    recipe = setups.classifier(tiny_clips, gain_spread=0.5, noise_spread=0.2)
+    network, generator = copy.deepcopy(recipe.network).train(), step_generator(1, STEP)
+    indices, audio = _clips(tiny_clips, batch=6, seed=1, of=24)
+    mel = MEL(_over_floor_noise(audio, generator))
+    mel = (
+        mel
+        + 0.5 * torch.randn(6, 1, 1, generator=generator)
+        + 0.3 * torch.randn(6, 1, 64, generator=generator)
+        + 0.2 * torch.randn(mel.shape, generator=generator)
+    )
+    logs = network(mel.clamp(min=-11.5129)).log_softmax(dim=1)
+    # The first 24 clips are the first 24 concepts.
+    target = torch.from_numpy(indices)
+    loss = -(0.95 * logs[torch.arange(6), target] + 0.05 * logs.mean(dim=1)).mean()
+    assert recipe.train_step(STEP)["loss"] == pytest.approx(loss.item(), rel=1e-4)
+    assert len(CONCEPTS) == logs.shape[1]
+
+
+Build = Callable[[ClipStore, LatentStore, bool], Recipe]
+RECIPES: dict[str, Build] = {
+    "vae": lambda clips, _, half: setups.vae(clips, bfloat16=half, adversarial_from=2),
+    "istft": lambda clips, _, half: setups.vocoder(clips, bfloat16=half, adversarial_from=2),
+    "hifigan": lambda clips, _, half: setups.vocoder(clips, bfloat16=half, network=setups.HIFIGAN),
+    "clap": lambda clips, _, half: setups.clap(clips, bfloat16=half),
+    "ldm": lambda _, latents, half: setups.ldm(latents, bfloat16=half, text_probability=0.3),
+    "classifier": lambda clips, _, half: setups.classifier(clips, bfloat16=half),
+}
+
+
+class _Killed:
+    """A recipe whose process ends in the middle of a step."""
+
+    def __init__(self, recipe: Recipe, at_step: int) -> None:
+        self._recipe, self._at_step = recipe, at_step
+        self.state_dict, self.load_state_dict = recipe.state_dict, recipe.load_state_dict
+
+    def train_step(self, step: int) -> Metrics:
+        metrics = self._recipe.train_step(step)
+        if step == self._at_step:
+            raise KeyboardInterrupt
+        return metrics
+
+
+def _same(ours: Any, other: Any) -> bool:
+    if isinstance(ours, Tensor):
+        return torch.equal(ours, other)
+    if isinstance(ours, dict):
+        return ours.keys() == other.keys() and all(_same(ours[key], other[key]) for key in ours)
+    if isinstance(ours, list | tuple):
+        return len(ours) == len(other) and all(map(_same, ours, other))
+    return ours == other
+
+
+@pytest.mark.parametrize("bfloat16", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_killed_and_resumed_equals_uninterrupted(
+    name: str, bfloat16: bool, tiny_clips: ClipStore, latents: LatentStore, tmp_path: Path
+) -> None:
+    def build() -> Recipe:
+        return RECIPES[name](tiny_clips, latents, bfloat16)
+
+    whole, killed, resumed = build(), build(), build()
+    train(whole, tmp_path / "whole", LoopConfig(steps=4))
+    with pytest.raises(KeyboardInterrupt):
+        train(_Killed(killed, at_step=3), tmp_path / "cut", LoopConfig(steps=4, save_minutes=0.0))
+    assert train(resumed, tmp_path / "cut", LoopConfig(steps=4)) == 4
+    assert _same(whole.state_dict(), resumed.state_dict())
+
+
+FAST = replace(setups.OPTIMISER, learning_rate=1e-2)
+LEARNERS: dict[str, tuple[str, Callable[[ClipStore, LatentStore], Recipe]]] = {
+    "vae": ("l1", lambda clips, _: setups.vae(clips, optimiser=FAST)),
+    "vocoder": ("mel", lambda clips, _: setups.vocoder(clips, optimiser=FAST)),
+    "clap": ("loss", lambda clips, _: setups.clap(clips, dropout=0.0, gain_db=0.0)),
+    "ldm": ("weighted", lambda _, latents: setups.ldm(latents, optimiser=FAST)),
+    "classifier": ("loss", lambda clips, _: setups.classifier(clips, optimiser=FAST)),
+}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_tens_of_steps_lower_the_loss(name: str, tiny_clips: ClipStore, latents: LatentStore) -> None:
+    metric, build = LEARNERS[name]
+    recipe = build(tiny_clips, latents)
+    # Always the same four batches: the first and the last round differ in the weights alone.
+    values = [recipe.train_step(step % 4)[metric] for step in range(32)]
+    assert sum(values[-4:]) < 0.8 * sum(values[:4])
+
+
+def test_folded_hifigan_says_the_same_under_the_released_names(tiny_clips: ClipStore) -> None:
+    recipe = setups.vocoder(tiny_clips, network=setups.HIFIGAN)
+    recipe.train_step(0)
+    network, mel = _averaged(recipe), torch.randn(1, 8, 64)
+    trained = network(mel)
+    fold_weight_norm(network)
+    assert network.state_dict().keys() == HifiGan(setups.HIFIGAN).state_dict().keys()
+    assert torch.allclose(network(mel), trained, atol=1e-6)
+
+
+def test_averaged_weights_are_the_moving_average(latents: LatentStore) -> None:
+    recipe = setups.ldm(latents)
+    for step in range(3):
+        recipe.train_step(step)
+    average = recipe.ema.shadow["input_blocks.0.0.weight"].clone()
+    live = recipe.network.input_blocks[0][0].weight.detach().clone()
+    network = _averaged(recipe)
+    assert torch.equal(network.input_blocks[0][0].weight, average)
+    assert not torch.equal(live, average)
+    assert not network.training and not any(p.requires_grad for p in network.parameters())
+
+
+@pytest.mark.parametrize("fields", [{"crop_frames": 80}, {"crop_frames": 31}])
+def test_a_crop_that_no_clip_has_is_refused(fields: dict[str, int], tiny_clips: ClipStore) -> None:
+    with pytest.raises(SpecError, match="crop_frames"):
+        setups.vae(tiny_clips, **fields)
+
+
+def test_a_segment_longer_than_the_clips_is_refused(tiny_clips: ClipStore) -> None:
+    with pytest.raises(SpecError, match="segment_frames 65 exceeds the 64 frames"):
+        setups.vocoder(tiny_clips, segment_frames=65)
