@@ -24,6 +24,9 @@ from engine.training.loop import Metrics
 from engine.training.losses import contrastive_loss
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
+from engine.training.synthesis.catalogue import CONCEPTS
+
+NAMER_SCALE = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +34,15 @@ class ClapRecipeConfig:
     """gain_db is the half-width of the random level shift that makes embeddings level-tolerant.
 
     extra_texts more captions of other clips stand beside the batch's own as wrong answers: text is
-    cheap to embed, and more of it tells close captions apart.
+    cheap to embed, and more of it tells close captions apart. concept_weight adds the error of naming
+    the clips' concepts from either embedding: LAION starts from towers that were taught to tag and to
+    read, these towers start from nothing.
     """
 
     network: ClapConfig = field(default_factory=ClapConfig.starter)
     batch: int = 64
     extra_texts: int = 0
+    concept_weight: float = 0.0
     gain_db: float = 6.0
     optimiser: OptimiserConfig = field(
         default_factory=lambda: OptimiserConfig(learning_rate=1e-3, warmup_steps=200, weight_decay=0.02)
@@ -55,7 +61,9 @@ class ClapRecipe:
         self.network = build_clap_model(config.network)
         self.network.train()
         self.ema = Ema(self.network, config.ema_decay)
-        self._optimiser = Optimiser([self.network], config.optimiser)
+        self.namer = ConceptNamer(config.network.projection)
+        taught = [self.network, self.namer] if config.concept_weight else [self.network]
+        self._optimiser = Optimiser(taught, config.optimiser)
         self._store = store
         self._tokenizer = _batching(tokenizer, config.network.max_tokens)
         self._features = cached_clap_features(store, window_of(config.network.spec_size))
@@ -72,6 +80,8 @@ class ClapRecipe:
         scale = self.network.logit_scale_a.exp().clamp(max=100.0)
         logits_BK = scale * audio_BE.float() @ text_KE.float().T
         loss = contrastive_loss(logits_BK)
+        if self.config.concept_weight:
+            loss = loss + self.config.concept_weight * self._naming_loss(audio_BE, text_KE, indices)
         norm = self._optimiser.step(loss, step)
         self.ema.update(self.network)
         hits = (logits_BK.argmax(dim=1) == torch.arange(len(indices))).float().mean()
@@ -81,18 +91,28 @@ class ClapRecipe:
         return {
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict(),
+            "namer": self.namer.state_dict(),
             "optimiser": self._optimiser.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.ema.load_state_dict(state["ema"])
+        self.namer.load_state_dict(state["namer"])
         self._optimiser.load_state_dict(state["optimiser"])
 
     def _audio(self, indices: np.ndarray, generator: torch.Generator) -> Tensor:
         features = torch.from_numpy(self._features[indices].astype(np.float32))
         shift_db_B = (2 * torch.rand(len(indices), generator=generator) - 1) * self.config.gain_db
         return _embed_features(self.network, features[:, None] + shift_db_B[:, None, None, None])
+
+    def _naming_loss(self, audio_BE: Tensor, text_KE: Tensor, indices: np.ndarray) -> Tensor:
+        shares_BN = concept_shares(self._store, indices)
+        errors = [
+            torch.nn.functional.cross_entropy(self.namer(rows_BE.float()), shares_BN)
+            for rows_BE in (audio_BE, text_KE[: len(indices)])
+        ]
+        return torch.stack(errors).mean()
 
     def _with_extra_texts(self, indices: np.ndarray, generator: torch.Generator) -> np.ndarray:
         extra = torch.randint(len(self._store), (self.config.extra_texts,), generator=generator)
@@ -101,6 +121,28 @@ class ClapRecipe:
     def _text(self, captions: list[str]) -> Tensor:
         ids_BL, mask_BL = encode_captions(self._tokenizer, captions)
         return _embed_tokens(self.network, ids_BL, mask_BL)
+
+
+class ConceptNamer(torch.nn.Module):
+    """Score the catalogue's concepts by the cosine of an embedding with one learnt row for each."""
+
+    def __init__(self, embedding_width: int) -> None:
+        super().__init__()
+        self.rows_NE = torch.nn.Parameter(torch.randn(len(CONCEPTS), embedding_width))
+
+    def forward(self, embedding_BE: Tensor) -> Tensor:
+        return NAMER_SCALE * embedding_BE @ torch.nn.functional.normalize(self.rows_NE, dim=-1).T
+
+
+def concept_shares(store: ClipStore, indices: np.ndarray) -> Tensor:
+    """Return how much of each clip is each concept of the catalogue, shape (B, N)."""
+    places = {concept.name: place for place, concept in enumerate(CONCEPTS)}
+    shares_BN = torch.zeros(len(indices), len(CONCEPTS))
+    for row, index in enumerate(indices):
+        names = store.infos[int(index)].concepts
+        for name in names:
+            shares_BN[row, places[name]] += 1 / len(names)
+    return shares_BN
 
 
 def encode_captions(tokenizer: Tokenizer, captions: list[str]) -> tuple[Tensor, Tensor]:
