@@ -31,16 +31,14 @@ from engine.canvas import (
 from engine.conditioning import Conditioning, conditioning, similarity
 from engine.diffusion.denoiser import Denoise, conditional_denoiser
 from engine.diffusion.guidance import Guidance, guided
-from engine.diffusion.masks import inpainting
+from engine.diffusion.masks import MASK_PASSES, inpainting
 from engine.diffusion.noise import SeededNoise
-from engine.diffusion.samplers import StepInfo, sampler_named, starting_latent
-from engine.diffusion.schedule import Spacing
+from engine.diffusion.samplers import StepInfo, sampler_named, spacing_for, starting_latent
 from engine.errors import Cancelled, EngineError, NanOutput, OutOfMemory, SilentOutput, SpecError
 from engine.models.bundle import Bundle
-from engine.types import ErrorInfo, Mask, RenderSpec, SamplerName, Task
+from engine.types import ErrorInfo, Mask, RenderSpec, Task
 
 SILENT_PEAK = 1e-4
-MASK_PASSES = (0.35, 0.25, 0.15)
 _SEED_HINT = "Try another seed or prompt."
 _OOM_PHRASES = ("out of memory", "not enough memory", "can't allocate memory")
 _OOM_HINT = "Close other programs, or choose a shorter region or a smaller model."
@@ -223,7 +221,7 @@ def _sampled(job: _Job, index: int, reporter: _Reporter) -> Tensor:
     sampling = job.spec.sampler
     # Inpainting and super-resolution start their part from pure noise, as a generation does.
     strength = sampling.strength if job.spec.task is Task.TRANSFER else 1.0
-    trajectory = job.bundle.schedule.trajectory(sampling.steps, strength, _spacing(sampling.name))
+    trajectory = job.bundle.schedule.trajectory(sampling.steps, strength, spacing_for(sampling.name))
     noise = SeededNoise(job.spec.seed + index, _latent_shape(job), device=_device(job.bundle))
     sampler = sampler_named(sampling.name, sampling.eta)
     if job.regenerate_HW is not None:
@@ -254,12 +252,6 @@ def _denoiser(job: _Job) -> Denoise:
         wanted.negative_BE.to(device),
         guidance,
     )
-
-
-def _spacing(name: SamplerName) -> Spacing:
-    """Return the levels a sampler is used with: the released ones, or for the fast solvers down to clean."""
-    released = name in (SamplerName.DDIM, SamplerName.DDPM)
-    return Spacing.LEADING if released else Spacing.TRAILING
 
 
 def _latent_shape(job: _Job) -> tuple[int, int, int, int]:

@@ -17,6 +17,9 @@ from engine.diffusion.noise import NoiseSource
 from engine.diffusion.samplers import OnStep, Sampler
 from engine.diffusion.schedule import Level, Trajectory
 
+# What renders and evaluations repeat: see `inpainting`.
+MASK_PASSES = (0.35, 0.25, 0.15)
+
 
 class Observation:
     """A latent with the part of it that must survive.

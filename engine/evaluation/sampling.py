@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.diffusion.denoiser import Denoise, conditional_denoiser
 from engine.diffusion.guidance import Guidance, guided
-from engine.diffusion.masks import inpainting
+from engine.diffusion.masks import MASK_PASSES, inpainting
 from engine.diffusion.noise import SeededNoise
 from engine.diffusion.samplers import sampler_named, spacing_for, starting_latent
 from engine.models.bundle import Bundle
@@ -58,7 +58,7 @@ def render_chunk(
     sampler = sampler_named(config.sampler)
     if keep_BCHW is not None:
         assert source_BCHW is not None, "there is nothing to keep without a source"
-        sampler = inpainting(sampler, source_BCHW, keep_BCHW)
+        sampler = inpainting(sampler, source_BCHW, keep_BCHW, passes=MASK_PASSES)
     trajectory = bundle.schedule.trajectory(config.steps, strength, spacing_for(config.sampler))
     denoise = prompt_denoiser(bundle, condition_BE, config.guidance)
     x_BCHW = starting_latent(trajectory, noise, source_BCHW)
