@@ -45,12 +45,12 @@ clean:  ## forget the environment and all caches; out/, runs/ and models stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.ready-to-run: pyproject.toml | $(VENV)/.has-torch
-	@echo "Installing the program and what it runs on (about 250 MB, a minute) ..."
+	@echo "Installing the program and what it runs on (0.6 GB on disk, a minute or two) ..."
 	@$(PIP) install --editable .
 	@touch $@
 
 $(VENV)/.ready-to-test: pyproject.toml Makefile | $(VENV)/.has-torch
-	@echo "Installing the program with the tools that test it (about 600 MB, two to three minutes) ..."
+	@echo "Installing the program with the tools that test it (1.1 GB on disk, two to three minutes) ..."
 	@$(PIP) install --editable '.[dev]'
 	@$(PIP) install --no-deps $(LAION_CLAP)
 	@touch $(VENV)/.ready-to-run $@
