@@ -106,7 +106,7 @@ def latent_mask(mask: Mask, grid: LatentGrid, *, cells: int, offset_samples: int
     blocks = fine_TF[:, : grid.width * grid.ratio * _FINE_PER_BIN].reshape(
         cells, grid.ratio * _FINE_PER_FRAME, grid.width, grid.ratio * _FINE_PER_BIN
     )
-    mask_HW = blocks.any(axis=(1, 3))
+    mask_HW = np.asarray(blocks.any(axis=(1, 3)))
     if not mask_HW.any():
         raise SpecError("the mask leaves nothing to regenerate in the model's band", _NOTHING_LEFT)
     return mask_HW.astype(np.float32)

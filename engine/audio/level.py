@@ -68,7 +68,7 @@ def matching_gain(reference: np.ndarray, audio: np.ndarray) -> float:
 
 def mono(audio_NS: np.ndarray) -> np.ndarray:
     """Return what a mono model should hear: the mean of the channels, or the loudest if that cancels."""
-    mixed_S = np.mean(audio_NS, axis=0, dtype=np.float64)
+    mixed_S = np.asarray(np.mean(audio_NS, axis=0, dtype=np.float64))
     loudest_S = audio_NS[int(np.argmax(np.mean(np.square(audio_NS, dtype=np.float64), axis=1)))]
     return loudest_S.astype(np.float64) if rms(mixed_S) < 0.1 * rms(loudest_S) else mixed_S
 

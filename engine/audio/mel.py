@@ -69,6 +69,9 @@ class MelConfig:
 class MelFrontEnd(nn.Module):
     """Turn audio into natural-log mel magnitudes, floored at 1e-5."""
 
+    filters_FM: Tensor
+    window: Tensor
+
     def __init__(self, config: MelConfig) -> None:
         super().__init__()
         self.config = config

@@ -208,7 +208,9 @@ class TransformersClap(TwoTowerClap):
         max_tokens = model.text_model.config.max_position_embeddings - UNUSED_POSITIONS
         super().__init__(tokenizer, max_tokens, model.config.projection_dim)
         self.model = model.eval()
-        self.window_samples = window_of(model.config.audio_config.spec_size)
+        audio = model.config.audio_config
+        assert isinstance(audio, transformers.ClapAudioConfig)
+        self.window_samples = window_of(audio.spec_size)
         self._features = ClapFeatures(self.window_samples)
 
     @property

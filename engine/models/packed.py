@@ -184,15 +184,15 @@ class SwappedUpsample(Upsample):
 
     def __init__(self, layer: Upsample) -> None:
         nn.Module.__init__(self)  # without a convolution of its own
-        self.conv = SwappedConv3(layer.conv)
-        flipped = self.conv.weight.flip(2, 3)
+        self.swapped = SwappedConv3(layer.conv)
+        flipped = self.swapped.weight.flip(2, 3)
         shifts = [F.pad(flipped, (right, 1 - right, down, 1 - down)) for right in (0, 1) for down in (0, 1)]
         self.doubling = sum(shifts[1:], shifts[0]).transpose(0, 1).contiguous()
 
     def forward(self, x_BCWH: Tensor, size: torch.Size) -> Tensor:
         if any(fine != 2 * coarse for fine, coarse in zip(size, x_BCWH.shape[2:], strict=True)):
-            return self.conv(F.interpolate(x_BCWH, size=size, mode="nearest"))
-        return F.conv_transpose2d(x_BCWH, self.doubling, self.conv.bias, stride=2, padding=1)
+            return self.swapped(F.interpolate(x_BCWH, size=size, mode="nearest"))
+        return F.conv_transpose2d(x_BCWH, self.doubling, self.swapped.bias, stride=2, padding=1)
 
 
 def _time_innermost(layer: nn.Conv2d) -> Tensor:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def test_windows_are_the_fewest_that_cover_a_long_clip_evenly(samples: int) -> N
     starts = windows_KS[:, 0].tolist()
     assert len(starts) == math.ceil(samples / CLAP_WINDOW_SAMPLES)
     assert starts[0] == 0 and windows_KS[-1, -1] == samples - 1
-    steps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(starts)]
     assert all(step <= CLAP_WINDOW_SAMPLES for step in steps)
     assert not steps or max(steps) - min(steps) <= 1
 

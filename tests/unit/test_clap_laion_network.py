@@ -46,7 +46,7 @@ def network() -> nn.Module:
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "_extractor" not in name:
-                parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.02)
         network.audio_branch.bn0.running_mean.fill_(-40.0)
         network.audio_branch.bn0.running_var.fill_(300.0)
     return network

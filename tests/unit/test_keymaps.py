@@ -44,7 +44,7 @@ def test_every_tensor_has_its_published_shape(name: str) -> None:
     _, build, _ = NETWORKS[name]
     state = on_meta(build).state_dict()
     for ours, _, shape in rows(name):
-        squeezed = shape + (1, 1) if ".attn_1." in ours and len(shape) == 2 else shape
+        squeezed = (*shape, 1, 1) if ".attn_1." in ours and len(shape) == 2 else shape
         assert tuple(state[ours].shape) == squeezed, ours
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def _ode_error(sampler: Sampler, steps: int) -> float:
 def test_the_error_falls_with_the_order_of_the_sampler(sampler: Sampler, order: int) -> None:
     """UniPC-2 is a predictor of order 2 whose corrector adds one (Zhao et al. 2023, theorem 3.1)."""
     errors = [_ode_error(sampler, steps) for steps in (20, 40, 80)]
-    observed = [math.log2(coarse / fine) for coarse, fine in zip(errors, errors[1:], strict=False)]
+    observed = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
     assert observed == pytest.approx([order, order], abs=0.12)
 
 
