@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import platformdirs
 
-from daw_bridge.worker_client import WorkerProcess
+from daw_bridge.worker_client import GRACE_S, JobFailed, WorkerProcess
+from engine.errors import Cancelled
 from engine.spec_json import spec_to_dict
 from engine.types import EventKind, JobEvent, RenderSpec
 
@@ -60,8 +62,19 @@ class Runner:
         except KeyboardInterrupt:
             if op != "render":
                 raise
+            return self._stopped(job_id, on_event)
+
+    def _stopped(self, job_id: str, on_event: OnEvent) -> dict[str, Any]:
+        """Cancel a job, and end a worker that does not stop soon; a job that is done already counts."""
+        deadline = threading.Timer(GRACE_S, self.worker.kill)
+        deadline.start()
+        try:
             self.worker.cancel(job_id)
             return self._followed(job_id, on_event)
+        except JobFailed as error:
+            raise Cancelled("the job was interrupted") from error
+        finally:
+            deadline.cancel()
 
     def _followed(self, job_id: str, on_event: OnEvent) -> dict[str, Any]:
         for event in self.worker.events(job_id):

@@ -81,6 +81,11 @@ class WorkerProcess:
         """Ask a job to stop at its next step; it then fails with the code cancelled."""
         self._send({"op": "cancel", "job": job_id})
 
+    def kill(self) -> None:
+        """End the worker at once; its job then fails."""
+        if self._process is not None:
+            self._process.kill()
+
     def events(self, job_id: str) -> Iterator[JobEvent]:
         """Yield a job's events until it is done.
 
@@ -123,7 +128,12 @@ class WorkerProcess:
 
     def _death(self) -> ErrorInfo:
         assert self._process is not None
-        status = self._process.wait(GRACE_S)
+        try:
+            status = self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+            return ErrorInfo(code=ErrorCode.INTERNAL, message="the render process stopped answering")
         if status == -signal.SIGKILL:
             return ErrorInfo(
                 code=ErrorCode.OOM,

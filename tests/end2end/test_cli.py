@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import soundfile
 
 from daw_bridge.runner import Runner
 from daw_bridge.worker_client import JobFailed, WorkerProcess
+from engine.errors import Cancelled
 from engine.spec_json import spec_to_dict
-from engine.types import ErrorCode, RenderSpec, SamplerSpec, Task
+from engine.types import ErrorCode, EventKind, JobEvent, RenderSpec, SamplerSpec, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,3 +142,29 @@ def test_a_worker_that_dies_is_an_error_with_a_code(
         with pytest.raises(JobFailed) as caught:
             runner.render(long_generation(), tmp_path / "out", "x", end_it)
     assert caught.value.code is code
+
+
+def interrupting_once() -> Callable[[JobEvent], None]:
+    """Return a listener that hears Ctrl-C at the first step and nothing afterwards."""
+    waiting = [KeyboardInterrupt()]
+
+    def listen(event: JobEvent) -> None:
+        if waiting and event.kind is EventKind.PROGRESS and event.payload["stage"] == "sample":
+            raise waiting.pop()
+
+    return listen
+
+
+def test_an_interrupt_cancels_the_job_and_leaves_no_file(tmp_path: Path) -> None:
+    with Runner() as runner, pytest.raises(Cancelled):
+        runner.render(long_generation(), tmp_path, "x", interrupting_once())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_ignores_a_cancel_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daw_bridge.runner.GRACE_S", 0.05)
+    event = {"job_id": "render-1", "seq": 0, "kind": "progress", "payload": {"stage": "sample"}}
+    code = f"import time; print({json.dumps(event)!r}, flush=True); time.sleep(600)"
+    worker = WorkerProcess(command=(sys.executable, "-c", code))
+    with Runner(worker) as runner, pytest.raises(Cancelled):
+        runner.render(long_generation(), tmp_path, "x", interrupting_once())
