@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import transformers
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -22,7 +23,7 @@ from engine.models.clap import (
     train_tokenizer,
 )
 from engine.models.clap_text import TextOnlyClap, without_audio_tower
-from engine.models.files import replacing, sha256_of
+from engine.models.files import replacing, sha256_of, writing
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
 from engine.models.unet import UNet, UNetConfig
@@ -71,7 +72,7 @@ class Networks:
     unet: UNet
     vae: Vae
     vocoder: VocoderNetwork
-    clap: nn.Module
+    clap: transformers.ClapModel
 
     def components(self) -> dict[str, nn.Module]:
         """Return the networks by the names of their files, the largest first."""
@@ -148,7 +149,7 @@ def save_bundle(
     A component larger than max_file_bytes is spread over several files.
     """
     networks = _networks_of(bundle)
-    with replacing(folder) as part:
+    with writing(folder), replacing(folder) as part:
         names = [
             name
             for component, network in networks.components().items()
@@ -185,7 +186,7 @@ def debug_tokenizer() -> Tokenizer:
 
 
 def _networks_of(bundle: Bundle) -> Networks:
-    assert isinstance(bundle.clap, TransformersClap) and isinstance(bundle.vocoder, nn.Module)
+    assert isinstance(bundle.clap, TransformersClap) and isinstance(bundle.vocoder, VocoderNetwork)
     return Networks(unet=bundle.unet, vae=bundle.vae, vocoder=bundle.vocoder, clap=bundle.clap.model)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import ModelMissing, SpecError
@@ -10,6 +11,9 @@ from engine.models.card import CARD_FILE
 from engine.models.companions import Companions
 from engine.models.diffusers_folder import load_diffusers_folder
 from engine.models.original import WeightsKind, load_original
+from engine.models.shapes import explained
+from engine.models.unet import UNet
+from engine.models.weights import assign_weights, build_empty
 
 DIFFUSERS_HEADS = 8
 
@@ -32,12 +36,26 @@ def load_any(
     """
     if weights not in ("ema", "live"):
         raise SpecError(f"weights must be ema or live, got {weights!r}")
-    heads = DIFFUSERS_HEADS if diffusers_compatible else None
-    companions = companions or Companions()
+    bundle = _load(path, weights, companions or Companions())
+    return with_heads(bundle, DIFFUSERS_HEADS) if diffusers_compatible else bundle
+
+
+def with_heads(bundle: Bundle, heads: int) -> Bundle:
+    """Return the bundle with that number of heads on every level of its U-Net, around the same weights."""
+    configs = bundle.card.configs
+    with explained(bundle.card.name):
+        config = replace(configs.unet, heads=heads)
+    unet = build_empty(lambda: UNet(config))
+    assign_weights(unet, bundle.unet.state_dict(), bundle.card.name)
+    card = replace(bundle.card, configs=replace(configs, unet=config))
+    return replace(bundle, card=card, unet=unet)
+
+
+def _load(path: Path, weights: WeightsKind, companions: Companions) -> Bundle:
     if path.is_file():
-        return load_original(path, weights=weights, heads=heads, companions=companions)
+        return load_original(path, weights, companions)
     if not path.is_dir():
         raise ModelMissing(f"There is no model at {path}.", "Give a .ckpt file, or a folder with a model.")
     if (path / CARD_FILE).is_file():
         return load_bundle(path)
-    return load_diffusers_folder(path, heads=heads, companions=companions)
+    return load_diffusers_folder(path, companions)

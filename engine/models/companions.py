@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -64,8 +63,13 @@ def folded(state: Mapping[str, Tensor]) -> State:
         found = _NORMED.search(name)
         if found and found[0] in _DIRECTION_OF:
             direction = state[_NORMED.sub(_DIRECTION_OF[found[0]], name)]
-            plain[_NORMED.sub(".weight", name)] = torch._weight_norm(direction, length, 0)
+            plain[_NORMED.sub(".weight", name)] = direction * (length / _lengths(direction))
     return plain
+
+
+def _lengths(direction: Tensor) -> Tensor:
+    """Return the length of each row of the first dimension, ready to broadcast."""
+    return direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.dim() - 1))
 
 
 def roberta_tokenizer(folder: Path, companions: Companions) -> Tokenizer:

@@ -56,12 +56,12 @@ AUDIO_TOWER = ("audio_model.", "audio_projection.")
 CLAP_INITIAL_SCALE = 1 / 0.07
 
 
-def load_diffusers_folder(folder: Path, *, heads: int | None, companions: Companions) -> Bundle:
+def load_diffusers_folder(folder: Path, companions: Companions) -> Bundle:
     """Read a pipeline folder; with a companion CLAP file the model can also hear."""
     _require_pipeline(folder)
     with explained(str(folder)):
         configs, scale_factor = _configs(folder)
-        configs = replace(configs, unet=replace(configs.unet, heads=heads))
+    assert isinstance(configs.vocoder, HifiGanConfig)
     parts = {
         "unet": unet_to_original(_weights(folder / "unet"), configs.unet),
         "vae": vae_to_original(_weights(folder / "vae"), configs.vae),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -11,11 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import DiskFull
+from safetensors import SafetensorError
+
+from engine.errors import DiskFull, OutputError
 
 PART_SUFFIX = ".part"
 OLD_SUFFIX = ".old"
 STALE_AFTER_S = 24 * 3600
+_ROOM_HINT = "Free some space, or set DAW_BRIDGE_MODELS to a folder on another disk."
 
 
 def sha256_of(path: Path) -> str:
@@ -31,8 +35,21 @@ def require_room(folder: Path, wanted_bytes: int) -> None:
     if free_bytes < wanted_bytes:
         raise DiskFull(
             f"{existing} has {free_bytes / 1e9:.1f} GB free, {wanted_bytes / 1e9:.1f} GB are needed.",
-            "Free some space, or set DAW_BRIDGE_MODELS to a folder on another disk.",
+            _ROOM_HINT,
         )
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a failure to write into DiskFull or OutputError that names the folder."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+            raise DiskFull(f"There is no room left to write {folder}.", _ROOM_HINT) from error
+        raise OutputError(
+            f"{folder} cannot be written: {error}.", "Choose a folder you may write."
+        ) from error
 
 
 @contextmanager

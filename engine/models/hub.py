@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import build_hf_headers
 
-from engine.errors import EngineError, ModelCorrupt, ModelMissing
+from engine.errors import DiskFull, EngineError, ModelCorrupt, ModelMissing
 from engine.models.diffusers_folder import CONFIG_FILE, INDEX_FILE, SCHEDULER_FILE, WEIGHT_FILES
 from engine.models.files import require_room, sha256_of
 from engine.models.known import KnownModel
@@ -94,7 +94,6 @@ def _fetch(url: str, path: Path, file: RemoteFile) -> None:
             url,
             stream,
             resume_size=part.stat().st_size,
-            headers=build_hf_headers(token=False),
             expected_size=file.size_bytes,
             displayed_filename=path.name,
         )
@@ -118,6 +117,10 @@ def _explained(known: KnownModel, folder: Path) -> Iterator[None]:
     except EngineError:
         raise
     except Exception as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise DiskFull(
+                f"There is no room left in {folder}.", "Free some space and pull again."
+            ) from error
         # The hub's client changes its transport, and so its exceptions, between releases.
         reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
         raise ModelMissing(

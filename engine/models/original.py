@@ -47,12 +47,12 @@ VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 VOCODER_FILES = ("hifigan_16k_64bins.ckpt", "hifigan_48k_256bins.ckpt")
 
 
-def load_original(path: Path, *, weights: WeightsKind, heads: int | None, companions: Companions) -> Bundle:
+def load_original(path: Path, weights: WeightsKind, companions: Companions) -> Bundle:
     """Read an original checkpoint, pickled or as safetensors."""
     state = read_safetensors(path) if path.suffix == SUFFIX else read_pickle(path)
     with explained(str(path)):
         parts, used = component_weights(state, path, weights, companions)
-        configs = _configs(parts, state, str(path), heads)
+        configs = _configs(parts, state, str(path))
         card = ModelCard(
             name=plain_name(path.stem),
             licence=UNKNOWN_LICENCE,
@@ -99,14 +99,12 @@ def squashed(name: str) -> str:
     return ("diffusion_model." + name).replace(".", "")
 
 
-def _configs(
-    parts: Mapping[str, State], state: Mapping[str, Tensor], source: str, heads: int | None
-) -> ModelConfigs:
+def _configs(parts: Mapping[str, State], state: Mapping[str, Tensor], source: str) -> ModelConfigs:
     vocoder = hifigan_config(parts["vocoder"])
     return ModelConfigs(
         mel=mel_config(vocoder),
         vae=vae_config(parts["vae"]),
-        unet=unet_config(parts["unet"], heads),
+        unet=unet_config(parts["unet"]),
         vocoder=vocoder,
         clap=infer_clap_config(parts["clap"], source),
         schedule=schedule_config(state["betas"]) if "betas" in state else ScheduleConfig(),

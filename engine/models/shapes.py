@@ -20,7 +20,7 @@ State = Mapping[str, Tensor]
 # Shapes do not show heads, nor the rates of transposed convolutions: these are the released ones.
 LARGE_BASE_CHANNELS = 256
 LARGE_HEAD_CHANNELS = 64
-RATES_OF_KERNELS = {(16, 16, 8, 4, 4): (5, 4, 2, 2, 2)}
+RATES_OF_KERNELS: dict[tuple[int, ...], tuple[int, ...]] = {(16, 16, 8, 4, 4): (5, 4, 2, 2, 2)}
 DILATIONS = (1, 3, 5)
 SCHEDULE_TOLERANCE = 1e-6
 
@@ -45,7 +45,7 @@ def released_head_channels(base_channels: int) -> int:
     return LARGE_HEAD_CHANNELS if base_channels == LARGE_BASE_CHANNELS else UNetConfig().head_channels
 
 
-def unet_config(state: State, heads: int | None = None) -> UNetConfig:
+def unet_config(state: State) -> UNetConfig:
     """Infer a U-Net's sizes; raises KeyError or ValueError."""
     stem = state["input_blocks.0.0.weight"]
     base_channels = stem.shape[0]
@@ -63,7 +63,6 @@ def unet_config(state: State, heads: int | None = None) -> UNetConfig:
             index for index, level in enumerate(levels) if f"input_blocks.{level[0]}.1.norm.weight" in state
         ),
         head_channels=released_head_channels(base_channels),
-        heads=heads,
         condition_width=state["film_emb.weight"].shape[1],
     )
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
 import torch
 
-from engine.errors import EngineError, ModelCorrupt, ModelMissing, OutputError, SpecError
+from engine.errors import EngineError, ModelCorrupt, ModelMissing, SpecError
 from engine.models.bundle import load_bundle, require_files, save_bundle
 from engine.models.card import CARD_FILE, read_card, require_plain_name
 from engine.models.checkpoint import load_any
 from engine.models.companions import Companions, plain_name
-from engine.models.files import require_room, restore, sha256_of
+from engine.models.files import require_room, restore, sha256_of, writing
 from engine.models.hub import download
 from engine.models.known import KNOWN_MODELS, KnownModel, known_by_size
 from engine.models.original import WeightsKind
@@ -52,7 +52,7 @@ class ImportOptions:
     weights: WeightsKind = "ema"
     diffusers_compatible: bool = False
     full_precision: bool = False
-    companions: Companions = Companions()
+    companions: Companions = field(default_factory=Companions)
 
 
 def models_folder() -> Path:
@@ -101,10 +101,8 @@ def remove_model(name: str) -> ModelEntry:
     if not folder.exists():
         raise ModelMissing(f"The model {name} is not installed.", "See: daw-bridge models list")
     entry = _entry(name)
-    try:
+    with writing(folder):
         folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be removed: {error.strerror}.") from error
     return entry
 
 
@@ -147,10 +145,7 @@ def _install(path: Path, name: str, options: ImportOptions, licence: str | None)
     )
     card = replace(bundle.card, name=name, licence=licence or bundle.card.licence)
     dtype = torch.float32 if options.full_precision else torch.float16
-    try:
-        save_bundle(folder, bundle, card, dtype)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    save_bundle(folder, bundle, card, dtype)
     return _entry(name)
 
 
@@ -194,10 +189,8 @@ def _new_folder(name: str) -> Path:
     if name == STARTER:
         raise SpecError("The name starter belongs to the embedded model.", "Give another name.")
     folder = _folder_of(name)
-    try:
+    with writing(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder.parent} cannot be written: {error.strerror}.") from error
     return folder
 
 

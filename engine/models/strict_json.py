@@ -28,7 +28,7 @@ def encode(value: object, architectures: Mapping[str, type]) -> Any:
     return {ARCHITECTURE: names[0], **members} if names else members
 
 
-def decode(hint: Any, value: object, key: str, architectures: Mapping[str, type]) -> Any:
+def decode(hint: Any, value: Any, key: str, architectures: Mapping[str, type]) -> Any:
     """Read a value of the annotated type; raises ValueError that names the key."""
     if isinstance(hint, UnionType):
         return _decode_union(get_args(hint), value, key, architectures)
@@ -45,7 +45,7 @@ def decode(hint: Any, value: object, key: str, architectures: Mapping[str, type]
     return _decode_plain(hint, value, key)
 
 
-def _decode_union(hints: tuple[Any, ...], value: object, key: str, architectures: Mapping[str, type]) -> Any:
+def _decode_union(hints: tuple[Any, ...], value: Any, key: str, architectures: Mapping[str, type]) -> Any:
     if NoneType in hints:
         plain = next(hint for hint in hints if hint is not NoneType)
         return None if value is None else decode(plain, value, key, architectures)
@@ -57,12 +57,12 @@ def _decode_union(hints: tuple[Any, ...], value: object, key: str, architectures
     return _decode_dataclass(architectures[name], members, key, architectures)
 
 
-def _decode_dict(hint: Any, value: object, key: str, architectures: Mapping[str, type]) -> dict[str, Any]:
+def _decode_dict(hint: Any, value: Any, key: str, architectures: Mapping[str, type]) -> dict[str, Any]:
     _require(isinstance(value, dict), key, "an object", value)
     return {name: decode(hint, item, f"{key}.{name}", architectures) for name, item in value.items()}
 
 
-def _decode_dataclass(kind: Any, value: object, key: str, architectures: Mapping[str, type]) -> Any:
+def _decode_dataclass(kind: Any, value: Any, key: str, architectures: Mapping[str, type]) -> Any:
     _require(isinstance(value, dict), key, "an object", value)
     prefix = f"{key}." if key else ""
     hints, members = get_type_hints(kind), {item.name: item for item in fields(kind)}
@@ -81,7 +81,7 @@ def _decode_dataclass(kind: Any, value: object, key: str, architectures: Mapping
         raise ValueError(f"{key}: {error}" if key else str(error)) from error
 
 
-def _decode_plain(hint: Any, value: object, key: str) -> Any:
+def _decode_plain(hint: Any, value: Any, key: str) -> Any:
     if hint is object:
         return value
     if issubclass(hint, Enum):

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from engine.errors import ModelCorrupt, ModelMissing
 
-Network = TypeVar("Network", bound=nn.Module)
+Built = TypeVar("Built")
 SUFFIX = ".safetensors"
 NAMED_AT_MOST = 3
 
@@ -33,14 +33,14 @@ class _WithoutMemory(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def build_empty(build: Callable[[], Network]) -> Network:
-    """Build a network whose weights take no memory until `assign_weights`."""
+def build_empty(build: Callable[[], Built]) -> Built:
+    """Build networks whose weights take no memory until `assign_weights`."""
     with _WithoutMemory():
         return build()
 
 
 def assign_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Make the tensors the network's own, without a copy of those in float32, ready to evaluate.
+    """Make the tensors the network's own, without a copy where all are float32, ready to evaluate.
 
     Raises ModelCorrupt that names the source where a weight is missing, unknown or misshapen.
     Integer tables are derived, not learned: they are neither asked for nor taken.
@@ -53,7 +53,10 @@ def assign_weights(network: nn.Module, state: Mapping[str, Tensor], source: str)
             raise ModelCorrupt(
                 f"{source}: {name} has shape {list(given[name].shape)}, not {list(tensor.shape)}."
             )
-    network.load_state_dict({name: given[name].float() for name in wanted}, strict=False, assign=True)
+    # Once one is converted all are copied: a single weight left in a mapped file keeps all its pages.
+    copied = any(tensor.dtype is not torch.float32 for tensor in given.values())
+    own = {name: given[name].to(torch.float32, copy=copied) for name in wanted}
+    network.load_state_dict(own, strict=False, assign=True)
     network.eval().requires_grad_(False)
     assert not any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers()))
 

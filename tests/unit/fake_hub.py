@@ -82,7 +82,7 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             else:
                 self._answer(404, b"{}", "application/json")
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             """Keep the test's output clean."""
 
         def _send_file(self, name: str) -> None:

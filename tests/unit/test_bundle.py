@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from engine.errors import DiskFull, ModelCorrupt, ModelMissing
+from engine.errors import DiskFull, ModelCorrupt, ModelMissing, OutputError
 from engine.models.bundle import Bundle, debug_bundle, load_bundle, save_bundle
 from engine.models.card import CARD_FILE, read_card
 from engine.models.clap_text import TextOnlyClap, without_audio_tower
@@ -171,21 +173,41 @@ def test_empty_networks_take_no_memory_and_keep_their_tables() -> None:
 
 def test_weights_are_taken_over_without_a_copy() -> None:
     network = build_empty(lambda: nn.Linear(3, 2))
-    state = {"weight": torch.ones(2, 3), "bias": torch.zeros(2, dtype=torch.float16)}
+    state = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
     assign_weights(network, state, "here")
     assert network.weight.data_ptr() == state["weight"].data_ptr()
-    assert network.bias.dtype is torch.float32
+
+
+def test_a_network_that_is_converted_holds_on_to_nothing_of_its_source() -> None:
+    network = build_empty(lambda: nn.Linear(3, 2))
+    state = {"weight": torch.ones(2, 3, dtype=torch.float16), "bias": torch.zeros(2)}
+    assign_weights(network, state, "here")
+    assert network.weight.dtype is torch.float32
+    assert network.bias.data_ptr() != state["bias"].data_ptr()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the process's memory map as Linux gives it")
+def test_a_half_precision_bundle_stays_in_memory_only_once(bundle: Bundle, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "half", bundle)
+    loaded = load_bundle(tmp_path / "half")
+    assert loaded.card.files
+    assert str(tmp_path / "half") not in Path("/proc/self/maps").read_text()
 
 
 def test_a_replacement_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     with replacing(folder) as part:
         (part / "a").write_text("first")
-    with pytest.raises(RuntimeError), replacing(folder) as part:
-        (part / "a").write_text("second")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _fail_to_replace(folder)
     assert (folder / "a").read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def _fail_to_replace(folder: Path) -> None:
+    with replacing(folder) as part:
+        (part / "a").write_text("second")
+        raise RuntimeError
 
 
 def test_a_replacement_cut_off_between_its_renames_is_undone(tmp_path: Path) -> None:
@@ -206,6 +228,21 @@ def test_only_old_leftovers_are_cleared(tmp_path: Path) -> None:
     with replacing(tmp_path / "model"):
         pass
     assert fresh.exists() and not stale.exists()
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), PermissionError("no")])
+def test_a_write_that_fails_is_explained_and_leaves_nothing(
+    tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, failure: OSError
+) -> None:
+    def fail(*args: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(safetensors.torch, "save_file", fail)
+    wanted = DiskFull if failure.errno == errno.ENOSPC else OutputError
+    with pytest.raises(OutputError) as refusal:
+        save_bundle(tmp_path / "model", bundle)
+    assert type(refusal.value) is wanted and "model" in refusal.value.message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path) -> None:

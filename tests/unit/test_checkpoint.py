@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from engine.errors import ModelCorrupt, ModelMissing, SpecError
-from engine.models.bundle import Bundle
+from engine.models.bundle import Bundle, save_bundle
 from engine.models.checkpoint import load_any
 from engine.models.companions import Companions, folded, plain_name
 from engine.models.diffusers_folder import WEIGHT_FILES
@@ -177,6 +177,15 @@ def test_eight_heads_are_taken_only_when_asked_for(diffusers: Path, bundle: Bund
     wanted_BCHW = bundle.unet(x_BCHW, t_B, condition_BE)
     torch.testing.assert_close(trained(x_BCHW, t_B, condition_BE), wanted_BCHW)
     assert not torch.allclose(compatible(x_BCHW, t_B, condition_BE), wanted_BCHW, atol=1e-3)
+
+
+def test_an_own_bundle_can_take_eight_heads_too_around_the_same_weights(
+    tmp_path: Path, bundle: Bundle
+) -> None:
+    save_bundle(tmp_path / "own", bundle, dtype=torch.float32)
+    compatible = load_any(tmp_path / "own", diffusers_compatible=True)
+    assert compatible.unet.config.heads == compatible.card.configs.unet.heads == 8
+    assert_same_weights(compatible.unet, bundle.unet)
 
 
 def test_a_diffusers_folder_hears_only_with_a_laion_file(
