@@ -36,6 +36,7 @@ from engine.diffusion.noise import SeededNoise
 from engine.diffusion.samplers import StepInfo, sampler_named, spacing_for, starting_latent
 from engine.errors import Cancelled, EngineError, NanOutput, OutOfMemory, SilentOutput, SpecError
 from engine.models.bundle import Bundle
+from engine.models.packed import packed
 from engine.types import ErrorInfo, Mask, RenderSpec, Task
 
 SILENT_PEAK = 1e-4
@@ -247,7 +248,7 @@ def _denoiser(job: _Job) -> Denoise:
     device = _device(job.bundle)
     wanted = job.conditioning
     return guided(
-        conditional_denoiser(job.bundle.unet),
+        conditional_denoiser(packed(job.bundle.unet)),
         wanted.positive_BE.to(device),
         wanted.negative_BE.to(device),
         guidance,
