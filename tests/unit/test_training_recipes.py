@@ -167,6 +167,38 @@ def test_a_clap_step_is_symmetric_cross_entropy(tiny_clips: ClipStore) -> None:
     assert recipe.network.logit_scale_a.item() != network.logit_scale_a.item()
 
 
+def test_naming_adds_the_error_of_naming_concepts_from_sound_and_text(tiny_clips: ClipStore) -> None:
+    plain = setups.clap(tiny_clips, dropout=0.0)
+    naming = setups.clap(tiny_clips, dropout=0.0, concept_weight=0.5)
+    network, rows = copy.deepcopy(naming.network), naming.namer.rows_NE.detach().clone()
+    indices, audio = _clips(tiny_clips, batch=4)
+    shift_db = (2 * torch.rand(4, generator=step_generator(0, STEP)) - 1) * 6.0
+    features = ClapFeatures()(to_clap_rate(audio, 16_000)).half().float() + shift_db[:, None, None, None]
+    tokenizer = setups.tokenizer(tiny_clips)
+    tokenizer.enable_padding(pad_id=1, pad_token="<pad>")
+    tokens = tokenizer.encode_batch(tiny_clips.captions(indices))
+    embeddings = network(
+        input_ids=torch.tensor([each.ids for each in tokens]),
+        attention_mask=torch.tensor([each.attention_mask for each in tokens]),
+        input_features=features,
+    )
+    names = [concept.name for concept in CONCEPTS]
+    shares = [[tiny_clips.infos[i].concepts.count(name) for name in names] for i in indices.tolist()]
+    wanted = torch.tensor(shares) / torch.tensor(shares).sum(dim=1, keepdim=True)
+    errors = [
+        -(wanted * (20 * rows_BE @ (rows / rows.norm(dim=1, keepdim=True)).T).log_softmax(1)).sum(1).mean()
+        for rows_BE in (embeddings.audio_embeds, embeddings.text_embeds)
+    ]
+    added = naming.train_step(STEP)["loss"] - plain.train_step(STEP)["loss"]
+    assert added == pytest.approx(0.5 * sum(errors).item() / 2, rel=1e-3)
+
+
+def test_extra_texts_are_wrong_answers_for_every_sound(tiny_clips: ClipStore) -> None:
+    few = setups.clap(tiny_clips, dropout=0.0).train_step(STEP)["loss"]
+    many = setups.clap(tiny_clips, dropout=0.0, extra_texts=40).train_step(STEP)["loss"]
+    assert many > few + 0.1
+
+
 def test_long_captions_are_cut_to_what_the_text_tower_holds(tiny_clips: ClipStore) -> None:
     recipe = setups.clap(tiny_clips)
     embeddings = recipe._text(["rain " * 500, "rain"])
