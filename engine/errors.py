@@ -46,6 +46,10 @@ class BadJson(SpecError):
     code = ErrorCode.BAD_JSON
 
 
+class UnsupportedVersion(SpecError):
+    code = ErrorCode.UNSUPPORTED_VERSION
+
+
 class NotFound(EngineError):
     code = ErrorCode.NOT_FOUND
 

@@ -14,15 +14,15 @@ from engine.errors import ModelCorrupt, ModelMissing
 from engine.models.clap import ClapConfig
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
-from engine.models.strict_json import decode, encode
 from engine.models.unet import UNetConfig
 from engine.models.vae import VaeConfig
+from engine.strict_json import Variants, decode, encode, parse_json
 from engine.types import Task
 
 CARD_FILE = "card.json"
 CARD_SCHEMA_VERSION = 1
 MAX_CARD_BYTES = 4_000_000
-VOCODERS: dict[str, type] = {"hifigan": HifiGanConfig, "istft": IstftVocoderConfig}
+VOCODERS = Variants(key="architecture", kinds={"hifigan": HifiGanConfig, "istft": IstftVocoderConfig})
 VocoderConfig = HifiGanConfig | IstftVocoderConfig
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -109,11 +109,12 @@ def card_to_json(card: ModelCard) -> str:
 def card_from_json(text: str, source: str) -> ModelCard:
     """Read a card; ModelCorrupt names the source and the key that is wrong."""
     try:
-        value = json.loads(text)
+        value = parse_json(text, MAX_CARD_BYTES)
         _require_version(value)
-        return decode(ModelCard, value, "", VOCODERS)
-    except (ValueError, RecursionError) as error:
+        card: ModelCard = decode(ModelCard, value, "", VOCODERS)
+    except ValueError as error:
         raise ModelCorrupt(f"{source} is not a usable model card: {error}.", _HINT) from error
+    return card
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("daw_bridge", "engine", "ui")
-VALUES = ("engine.types", "engine.errors", "engine.spec_json")
+VALUES = ("engine.types", "engine.errors", "engine.spec_json", "engine.strict_json")
 TEXT_SUFFIXES = {"", ".cfg", ".json", ".md", ".py", ".toml", ".tsv", ".txt"}
 
 FILE_LINES, FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 500, 60, 10

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import BadJson, SpecError
+from engine.errors import BadJson, SpecError, UnsupportedVersion
 from engine.spec_json import (
     digest,
     mask_from_json,
@@ -148,8 +148,6 @@ def changed(path: str, value: object) -> str:
         ("mask.shapes.0.radius_s", 1, "spec.mask.shapes[0].radius_s is not a known key"),
         ("conditions.0.kind", "smell", "spec.conditions[0].kind is 'smell', not one of text, audio"),
         ("duration_s", 10**400, "spec.duration_s is too large"),
-        ("schema_version", 2, "spec.schema_version is 2, this version reads 1"),
-        ("schema_version", True, "spec.schema_version"),
     ],
 )
 def test_what_is_not_the_schema_is_named(path: str, value: object, named: str) -> None:
@@ -157,6 +155,13 @@ def test_what_is_not_the_schema_is_named(path: str, value: object, named: str) -
         spec_from_json(changed(path, value))
     assert named in caught.value.message
     assert caught.value.code is ErrorCode.BAD_JSON
+
+
+@pytest.mark.parametrize("version", [2, True, "1", None])
+def test_a_spec_of_another_schema_is_told_apart_from_a_wrong_one(version: object) -> None:
+    with pytest.raises(UnsupportedVersion, match="spec.schema_version is .*, this version reads 1") as caught:
+        spec_from_json(changed("schema_version", version))
+    assert caught.value.code is ErrorCode.UNSUPPORTED_VERSION
 
 
 def test_a_shape_needs_its_kind() -> None:
