@@ -9,16 +9,17 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
+from transformers import SpeechT5HifiGan
 
 from engine.models import keymaps
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.unet import UNet, UNetConfig
 from engine.models.vae import Vae, VaeConfig
 from tests.unit.networks import loaded, on_meta, random_state, relative_error
+from tests.unit.twins import unet_shape, vae_shape, vocoder_config
 
 TOLERANCE = 1e-5
-HEADS_BY_LEVEL = (4, 8, 12, 20)
+CONVERTED = UNetConfig(heads=8)
 
 State = dict[str, Tensor]
 
@@ -33,40 +34,8 @@ def vae_state() -> State:
     return random_state(lambda: Vae(VaeConfig()))
 
 
-def diffusers_unet(state: State, heads: int | tuple[int, ...]) -> UNet2DConditionModel:
-    renamed = keymaps.unet_to_diffusers(state, UNetConfig.small())
-    return loaded(lambda: diffusers_unet_shape(heads), renamed)
-
-
-def diffusers_unet_shape(heads: int | tuple[int, ...]) -> UNet2DConditionModel:
-    widths = UNetConfig.small().widths
-    return UNet2DConditionModel(
-        in_channels=8,
-        out_channels=8,
-        block_out_channels=widths,
-        layers_per_block=2,
-        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 3,
-        up_block_types=("CrossAttnUpBlock2D",) * 3 + ("UpBlock2D",),
-        cross_attention_dim=widths,
-        attention_head_dim=heads,  # diffusers takes the number of heads under this name
-        class_embed_type="simple_projection",
-        projection_class_embeddings_input_dim=512,
-        class_embeddings_concat=True,
-    )
-
-
-def diffusers_vae(config: VaeConfig) -> AutoencoderKL:
-    levels = len(config.channel_mult)
-    return AutoencoderKL(
-        in_channels=1,
-        out_channels=1,
-        block_out_channels=config.widths,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
-        layers_per_block=config.res_blocks,
-        latent_channels=config.latent_channels,
-        norm_num_groups=32,
-    )
+def diffusers_unet(state: State, config: UNetConfig) -> UNet2DConditionModel:
+    return loaded(lambda: unet_shape(config), keymaps.unet_to_diffusers(state, config))
 
 
 def noisy_latent(time: int = 16) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,7 +49,9 @@ def noisy_latent(time: int = 16) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("time", [16, 13])
 def test_unet_equals_diffusers_given_the_right_heads(unet_state: State, time: int) -> None:
     x_BCHW, t_B, condition_BE = noisy_latent(time)
-    theirs = diffusers_unet(unet_state, HEADS_BY_LEVEL)(x_BCHW, t_B, None, class_labels=condition_BE).sample
+    network = diffusers_unet(unet_state, UNetConfig.small())
+    assert network.config.attention_head_dim == (4, 8, 12, 20)
+    theirs = network(x_BCHW, t_B, None, class_labels=condition_BE).sample
     ours = loaded(lambda: UNet(UNetConfig.small()), unet_state)(x_BCHW, t_B, condition_BE)
     assert relative_error(ours, theirs) < TOLERANCE
 
@@ -88,8 +59,8 @@ def test_unet_equals_diffusers_given_the_right_heads(unet_state: State, time: in
 @torch.no_grad()
 def test_unet_reproduces_the_head_count_of_converted_repositories(unet_state: State) -> None:
     x_BCHW, t_B, condition_BE = noisy_latent()
-    theirs = diffusers_unet(unet_state, 8)(x_BCHW, t_B, None, class_labels=condition_BE).sample
-    switched = loaded(lambda: UNet(UNetConfig(heads=8)), unet_state)(x_BCHW, t_B, condition_BE)
+    theirs = diffusers_unet(unet_state, CONVERTED)(x_BCHW, t_B, None, class_labels=condition_BE).sample
+    switched = loaded(lambda: UNet(CONVERTED), unet_state)(x_BCHW, t_B, condition_BE)
     right = loaded(lambda: UNet(UNetConfig.small()), unet_state)(x_BCHW, t_B, condition_BE)
     assert relative_error(switched, theirs) < TOLERANCE
     assert relative_error(right, theirs) > 100 * TOLERANCE
@@ -104,8 +75,8 @@ def test_every_norm_has_the_epsilon_of_its_counterpart() -> None:
     """An epsilon changes outputs by less than the tolerance, so outputs alone would not tell."""
     unet, vae = UNetConfig.small(), VaeConfig()
     pairs = [
-        (on_meta(lambda: UNet(unet)), on_meta(lambda: diffusers_unet_shape(8)), keymaps.unet_table(unet)),
-        (on_meta(lambda: Vae(vae)), on_meta(lambda: diffusers_vae(vae)), keymaps.vae_table(vae)),
+        (on_meta(lambda: UNet(unet)), on_meta(lambda: unet_shape(CONVERTED)), keymaps.unet_table(unet)),
+        (on_meta(lambda: Vae(vae)), on_meta(lambda: vae_shape(vae)), keymaps.vae_table(vae)),
     ]
     for ours, theirs, names in pairs:
         assert {names[key]: eps for key, eps in epsilons(ours).items()} == epsilons(theirs)
@@ -123,7 +94,7 @@ def test_channels_last_changes_nothing(unet_state: State) -> None:
 @torch.no_grad()
 def test_vae_equals_diffusers(vae_state: State) -> None:
     config = VaeConfig()
-    theirs = loaded(lambda: diffusers_vae(config), keymaps.vae_to_diffusers(vae_state, config))
+    theirs = loaded(lambda: vae_shape(config), keymaps.vae_to_diffusers(vae_state, config))
     ours = loaded(lambda: Vae(config), vae_state)
     mel_BTM = torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(2))
     posterior, reference = ours.encode(mel_BTM), theirs.encode(mel_BTM[:, None]).latent_dist
@@ -137,7 +108,7 @@ def test_vae_equals_diffusers(vae_state: State) -> None:
 def test_diffusers_reads_the_old_attention_names_as_we_write_them(tmp_path: Path) -> None:
     config = VaeConfig(base_channels=32)
     state = random_state(lambda: Vae(config))
-    diffusers_vae(config).save_config(tmp_path)
+    vae_shape(config).save_config(tmp_path)
     old = keymaps.vae_to_diffusers(state, config, before_0_17=True)
     save_file(
         {key: tensor.contiguous() for key, tensor in old.items()},
@@ -153,16 +124,9 @@ def test_diffusers_reads_the_old_attention_names_as_we_write_them(tmp_path: Path
 def test_vocoder_equals_transformers() -> None:
     config = HifiGanConfig()
     state = random_state(lambda: HifiGan(config))
-    settings = SpeechT5HifiGanConfig(
-        model_in_dim=config.mel_bins,
-        upsample_initial_channel=config.channels,
-        upsample_rates=list(config.rates),
-        upsample_kernel_sizes=list(config.kernels),
-        resblock_kernel_sizes=list(config.resblock_kernels),
-        resblock_dilation_sizes=[list(config.resblock_dilations)] * len(config.resblock_kernels),
-        normalize_before=False,
+    theirs = loaded(
+        lambda: SpeechT5HifiGan(vocoder_config(config)), keymaps.vocoder_to_transformers(state, config)
     )
-    theirs = loaded(lambda: SpeechT5HifiGan(settings), keymaps.vocoder_to_transformers(state, config))
     ours = loaded(lambda: HifiGan(config), state)
     mel_BTM = torch.randn(2, 16, 64, generator=torch.Generator().manual_seed(4)) - 5.0
     reference_BS = theirs(mel_BTM)
