@@ -12,6 +12,7 @@ import click
 import torch
 
 from engine.errors import EngineError
+from engine.evaluation.classifier import ClassifierRecipe
 from engine.evaluation.sampling import SamplingConfig
 from engine.evaluation.starter import report
 from engine.models.bundle import save_bundle
@@ -19,6 +20,7 @@ from engine.training.config import ProjectConfig, load_project
 from engine.training.loop import LoopConfig, train
 from engine.training.project import Project, TrainableRecipe
 from engine.training.store import StoreConfig, render_store
+from engine.training.warm_start import begin_from
 
 HELD_OUT_CLIPS = 1200
 MAX_FILE_BYTES = 24_000_000
@@ -55,10 +57,15 @@ def data(project: Project, processes: int) -> None:
 @main.command()
 @click.argument("stage", type=click.Choice(sorted(STAGES)))
 @click.option("--minutes", type=float, default=float("inf"), help="Stop this call after so long.")
+@click.option("--start-from", type=Path, help="Folder of a model whose weights a new run begins with.")
 @click.pass_obj
-def fit(project: Project, stage: str, minutes: float) -> None:
+def fit(project: Project, stage: str, minutes: float, start_from: Path | None) -> None:
     """Train one network for as many steps as its recipe says, going on from its last checkpoint."""
     recipe = STAGES[stage](project)
+    if start_from is not None:
+        if isinstance(recipe, ClassifierRecipe):
+            raise click.UsageError("--start-from: no model holds a classifier.")
+        begin_from(recipe, stage, project.folder / stage, start_from)
     train(recipe, project.folder / stage, LoopConfig(steps=recipe.config.optimiser.steps, minutes=minutes))
 
 

@@ -21,6 +21,8 @@ from engine.errors import ModelCorrupt, NanOutput
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT = "checkpoint.pt"
+
 Metrics = dict[str, float]
 
 
@@ -76,9 +78,9 @@ def train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
 
 def save(recipe: Recipe, folder: Path, step: int) -> None:
     """Write the checkpoint whole or not at all."""
-    part = folder / "checkpoint.pt.part"
+    part = folder / f"{CHECKPOINT}.part"
     torch.save({"step": step, "recipe": recipe.state_dict()}, part)
-    os.replace(part, folder / "checkpoint.pt")
+    os.replace(part, folder / CHECKPOINT)
 
 
 def resume(recipe: Recipe, folder: Path) -> int:
@@ -86,7 +88,7 @@ def resume(recipe: Recipe, folder: Path) -> int:
 
     Raises ModelCorrupt where it is damaged or belongs to another recipe.
     """
-    path = folder / "checkpoint.pt"
+    path = folder / CHECKPOINT
     if not path.exists():
         return 0
     try:

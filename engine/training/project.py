@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -32,6 +33,7 @@ from engine.training.recipes.ldm import LdmRecipe
 from engine.training.recipes.vae import VaeRecipe
 from engine.training.recipes.vocoder import VocoderRecipe, fold_weight_norm
 from engine.training.store import ClipStore
+from engine.training.warm_start import ORIGIN
 
 TrainableRecipe = VaeRecipe | VocoderRecipe | ClapRecipe | LdmRecipe | ClassifierRecipe
 TrainedRecipe = TypeVar("TrainedRecipe", bound=Recipe)
@@ -145,13 +147,15 @@ class Project:
 
 
 def training_history(metrics: Path) -> dict[str, object]:
-    """Return steps, minutes and last figures of a run from its metrics file."""
+    """Return steps, minutes and last figures of a run from its metrics file, and what it began with."""
     with metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
     figures = {name: value for name, value in rows[-1].items() if name not in ("step", "elapsed_s")}
     last = {name: float(value) for name, value in figures.items() if value}
     minutes = sum(float(row["elapsed_s"]) for row in rows) / 60
-    return {"steps": int(float(rows[-1]["step"])), "minutes": round(minutes, 1), "last": last}
+    history = {"steps": int(float(rows[-1]["step"])), "minutes": round(minutes, 1), "last": last}
+    origin = metrics.with_name(ORIGIN)
+    return history | ({"started_from": json.loads(origin.read_text())} if origin.exists() else {})
 
 
 def _averaged(recipe: _Averaging[TrainedNetwork]) -> TrainedNetwork:
