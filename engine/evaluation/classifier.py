@@ -18,7 +18,6 @@ from engine.training.batches import BatchSampler, step_generator, with_floor_noi
 from engine.training.loop import Metrics
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
-from engine.training.synthesis.catalogue import CONCEPTS
 
 LOG_CENTRE, LOG_SPREAD = -5.0, 3.0
 TILT_SPREAD = 0.3
@@ -73,7 +72,7 @@ class ClassifierRecipe:
     def __init__(self, config: ClassifierRecipeConfig, store: ClipStore) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.network = ConceptClassifier(len(CONCEPTS), config.width)
+        self.network = ConceptClassifier(len(store.config.catalogue), config.width)
         self._optimiser = Optimiser([self.network], config.optimiser)
         self._store = store
         self._batches = BatchSampler(store.config.singles, config.batch, config.seed)
@@ -109,8 +108,8 @@ class ClassifierRecipe:
 
 
 def single_concepts(store: ClipStore, indices: np.ndarray) -> Tensor:
-    """Return the catalogue's index of each clip's first concept."""
-    places = {concept.name: place for place, concept in enumerate(CONCEPTS)}
+    """Return the index of each clip's first concept among the store's."""
+    places = {concept.name: place for place, concept in enumerate(store.config.catalogue)}
     return torch.tensor([places[store.infos[int(index)].concepts[0]] for index in indices])
 
 

@@ -18,7 +18,6 @@ from engine.evaluation.classifier import ConceptClassifier, single_concepts
 from engine.evaluation.sampling import BATCH, SamplingConfig, decode, encode, generate, render_chunk
 from engine.models.bundle import Bundle
 from engine.training.store import ClipStore
-from engine.training.synthesis.catalogue import CONCEPTS
 
 TRANSFER_PAIRS, INPAINTED_CLIPS, RECONSTRUCTED_CLIPS = 48, 96, 192
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -84,8 +83,9 @@ def recognition(
     bundle: Bundle, judge: ConceptClassifier, held_out: ClipStore, per_concept: int, config: SamplingConfig
 ) -> Recognition:
     """Generate clips of every concept from its bare name and let the judge name them."""
-    target_N = torch.arange(len(CONCEPTS)).repeat_interleave(per_concept)
-    prompts = [CONCEPTS[int(index)].name for index in target_N]
+    names = [concept.name for concept in held_out.config.catalogue]
+    target_N = torch.arange(len(names)).repeat_interleave(per_concept)
+    prompts = [names[int(index)] for index in target_N]
     logits_NK = _judged(judge, generate(bundle, prompts, _clip_frames(bundle, held_out), config))
     hits_N = (logits_NK.argmax(dim=1) == target_N).float()
     shuffled_N = target_N[torch.randperm(len(target_N), generator=torch.Generator().manual_seed(config.seed))]
@@ -97,9 +97,9 @@ def recognition(
         shuffled_prompts=_share_within(logits_NK, shuffled_N, 1),
         real_held_out=_accuracy(judge, real_S, real_N),
         reconstructed=_accuracy(judge, rebuilt_S, real_N),
-        concepts=len(CONCEPTS),
+        concepts=len(names),
         clips=len(target_N),
-        by_concept=_by_concept(hits_N, per_concept),
+        by_concept=_by_concept(hits_N, names),
     )
 
 
@@ -109,10 +109,11 @@ def transfer_curve(bundle: Bundle, held_out: ClipStore, pairs: int, config: Samp
     rng = np.random.default_rng(config.seed)
     source_N = rng.permutation(held_out.config.singles)[:pairs]
     concept_N = single_concepts(held_out, source_N).numpy()
-    target_N = (concept_N + rng.integers(1, len(CONCEPTS), len(source_N))) % len(CONCEPTS)
+    names = [concept.name for concept in held_out.config.catalogue]
+    target_N = (concept_N + rng.integers(1, len(names), len(source_N))) % len(names)
     audio_NS = torch.from_numpy(held_out.audio(source_N))
     source_NE = bundle.clap.embed_audio(audio_NS, held_out.config.sample_rate_hz)
-    target_NE = bundle.clap.embed_text([CONCEPTS[int(index)].name for index in target_N])
+    target_NE = bundle.clap.embed_text([names[int(index)] for index in target_N])
     z_NCHW = encode(bundle, audio_NS)
     to_target, to_source = [], []
     for strength in STRENGTHS:
@@ -134,7 +135,7 @@ def inpaint_distance(
 ) -> InpaintDistance:
     """Fill the middle half of held-out clips and compare features with the truth."""
     real_NS, concept_N = _held_out_clips(held_out, clips)
-    prompts = [CONCEPTS[int(index)].name for index in concept_N]
+    prompts = [held_out.config.catalogue[int(index)].name for index in concept_N]
     filled_NS = _inpainted(bundle, real_NS, prompts, config)
     middle = _middle(real_NS.shape[1])
     rms_N1 = real_NS[:, middle].pow(2).mean(dim=1, keepdim=True).sqrt()
@@ -227,9 +228,9 @@ def _clip_frames(bundle: Bundle, store: ClipStore) -> int:
     return store.config.clip_samples // bundle.mel.config.hop_samples
 
 
-def _by_concept(hits_N: Tensor, per_concept: int) -> dict[str, float]:
-    shares_K = hits_N.unflatten(0, (-1, per_concept)).mean(dim=1)
-    return {concept.name: round(share.item(), 3) for concept, share in zip(CONCEPTS, shares_K, strict=True)}
+def _by_concept(hits_N: Tensor, names: Sequence[str]) -> dict[str, float]:
+    shares_K = hits_N.unflatten(0, (len(names), -1)).mean(dim=1)
+    return {name: round(share.item(), 3) for name, share in zip(names, shares_K, strict=True)}
 
 
 def _plain(config: SamplingConfig) -> dict[str, object]:

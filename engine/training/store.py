@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from engine.errors import NotFound, SpecError
 from engine.training.synthesis.catalogue import CONCEPTS, render_clip
+from engine.training.synthesis.concept import Concept
 
 INT16_PEAK = 32767.0
 MOST_CLIPS = 10_000_000
@@ -36,9 +37,10 @@ class StoreConfig:
     """What to render: singles are one concept each, mixtures two mixed by Beta(5, 5).
 
     Every clip has a seed of its own: stores of different seeds share none, and held-out stores draw
-    from seeds that no training store uses.
+    from seeds that no training store uses. `concepts` names some of the catalogue's; none named is all.
     """
 
+    concepts: tuple[str, ...] = ()
     singles: int = 20_000
     mixtures: int = 3_000
     duration_s: float = 2.56
@@ -53,6 +55,12 @@ class StoreConfig:
             raise SpecError(f"A store has at most {MOST_CLIPS} clips and a seed from 0 to {SEEDS - 1}.")
         if self.clip_samples < 1:
             raise SpecError(f"A clip of {self.duration_s} s holds no sample; raise duration_s.")
+        _require_concepts(self.concepts)
+
+    @property
+    def catalogue(self) -> tuple[Concept, ...]:
+        """Return the concepts to render, in the catalogue's order."""
+        return _chosen(self.concepts)
 
     @property
     def clips(self) -> int:
@@ -65,6 +73,19 @@ class StoreConfig:
     @property
     def first_seed(self) -> int:
         return self.seed * MOST_CLIPS + (HELD_OUT_SEED if self.held_out else 0)
+
+
+def _require_concepts(names: tuple[str, ...]) -> None:
+    unknown = sorted(set(names) - {concept.name for concept in CONCEPTS})
+    if unknown:
+        raise SpecError(f"The catalogue of sounds has no {', '.join(unknown)}.")
+    if len(set(names)) == 1:
+        raise SpecError("A store needs two concepts at least: one alone teaches nothing apart from another.")
+
+
+@cache
+def _chosen(names: tuple[str, ...]) -> tuple[Concept, ...]:
+    return tuple(concept for concept in CONCEPTS if not names or concept.name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +105,8 @@ class ClipStore:
                 f"{folder} holds no finished clip store.", "Render one: python -m engine.training data"
             )
         self.folder = folder
-        self.config = StoreConfig(**json.loads((folder / MARKER).read_text()))
+        fields = json.loads((folder / MARKER).read_text())
+        self.config = StoreConfig(**{**fields, "concepts": tuple(fields["concepts"])})
 
     @cached_property
     def audio_NS(self) -> np.ndarray:
@@ -170,19 +192,19 @@ def _render_shard(job: tuple[StoreConfig, int, int]) -> tuple[np.ndarray, list[C
 
 def _render_one(config: StoreConfig, index: int) -> tuple[np.ndarray, ClipInfo]:
     if index < config.singles:
-        return _single(config, index % len(CONCEPTS), config.first_seed + index)
+        return _single(config, index % len(config.catalogue), config.first_seed + index)
     return _mixture(config, config.first_seed + index)
 
 
 def _single(config: StoreConfig, concept: int, seed: int) -> tuple[np.ndarray, ClipInfo]:
-    clip = render_clip(CONCEPTS[concept], seed, config.duration_s, config.sample_rate_hz)
+    clip = render_clip(config.catalogue[concept], seed, config.duration_s, config.sample_rate_hz)
     return clip.audio_S, ClipInfo(caption=clip.caption, concepts=(clip.concept_name,))
 
 
 def _mixture(config: StoreConfig, seed: int) -> tuple[np.ndarray, ClipInfo]:
     """Mix two clips as in the paper's eq. 8, captions joined."""
     rng = np.random.default_rng((seed, 8))
-    first, second = rng.choice(len(CONCEPTS), 2, replace=False)
+    first, second = rng.choice(len(config.catalogue), 2, replace=False)
     first_S, first_info = _single(config, int(first), seed)
     second_S, second_info = _single(config, int(second), seed)
     weight = rng.beta(5, 5)

@@ -197,3 +197,20 @@ def test_interrupted_latents_are_not_read(
 
 def _interrupted(*_: object) -> dict[str, torch.Tensor]:
     raise KeyboardInterrupt
+
+
+def test_a_store_may_hold_some_of_the_concepts(tmp_path: Path) -> None:
+    chosen = StoreConfig(concepts=("rain", "kick drum"), singles=4, mixtures=1, duration_s=0.64)
+    store = render_store(tmp_path, chosen, processes=1)
+    assert [concept.name for concept in store.config.catalogue] == ["kick drum", "rain"]
+    assert [info.concepts for info in store.infos[:4]] == [("kick drum",), ("rain",)] * 2
+    assert set(store.infos[4].concepts) == {"kick drum", "rain"}
+    assert ClipStore(tmp_path).config == chosen
+
+
+@pytest.mark.parametrize(
+    ("names", "says"), [(("rain", "kazoo choir"), "no kazoo choir"), (("rain",), "two concepts")]
+)
+def test_a_store_of_unknown_or_too_few_concepts_is_refused(names: tuple[str, ...], says: str) -> None:
+    with pytest.raises(SpecError, match=says):
+        StoreConfig(concepts=names)

@@ -24,7 +24,6 @@ from engine.training.loop import Metrics
 from engine.training.losses import contrastive_loss
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
-from engine.training.synthesis.catalogue import CONCEPTS
 
 NAMER_SCALE = 20.0
 
@@ -61,7 +60,7 @@ class ClapRecipe:
         self.network = build_clap_model(config.network)
         self.network.train()
         self.ema = Ema(self.network, config.ema_decay)
-        self.namer = ConceptNamer(config.network.projection)
+        self.namer = ConceptNamer(len(store.config.catalogue), config.network.projection)
         taught = [self.network, self.namer] if config.concept_weight else [self.network]
         self._optimiser = Optimiser(taught, config.optimiser)
         self._store = store
@@ -124,20 +123,20 @@ class ClapRecipe:
 
 
 class ConceptNamer(torch.nn.Module):
-    """Score the catalogue's concepts by the cosine of an embedding with one learnt row for each."""
+    """Score concepts by the cosine of an embedding with one learnt row for each."""
 
-    def __init__(self, embedding_width: int) -> None:
+    def __init__(self, concepts: int, embedding_width: int) -> None:
         super().__init__()
-        self.rows_NE = torch.nn.Parameter(torch.randn(len(CONCEPTS), embedding_width))
+        self.rows_NE = torch.nn.Parameter(torch.randn(concepts, embedding_width))
 
     def forward(self, embedding_BE: Tensor) -> Tensor:
         return NAMER_SCALE * embedding_BE @ torch.nn.functional.normalize(self.rows_NE, dim=-1).T
 
 
 def concept_shares(store: ClipStore, indices: np.ndarray) -> Tensor:
-    """Return how much of each clip is each concept of the catalogue, shape (B, N)."""
-    places = {concept.name: place for place, concept in enumerate(CONCEPTS)}
-    shares_BN = torch.zeros(len(indices), len(CONCEPTS))
+    """Return how much of each clip is each concept of the store, shape (B, N)."""
+    places = {concept.name: place for place, concept in enumerate(store.config.catalogue)}
+    shares_BN = torch.zeros(len(indices), len(places))
     for row, index in enumerate(indices):
         names = store.infos[int(index)].concepts
         for name in names:
