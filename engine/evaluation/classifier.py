@@ -6,7 +6,6 @@ B batch, S samples, T mel frames, M mel bins, K concepts, D features.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 
 from engine.audio.mel import MelConfig, MelFrontEnd
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
-from engine.training.loop import Metrics
+from engine.training.loop import Metrics, Parts
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
 
@@ -66,7 +65,7 @@ class ClassifierRecipeConfig:
     bfloat16: bool = True
 
 
-class ClassifierRecipe:
+class ClassifierRecipe(Parts):
     """Train a `ConceptClassifier` on the single-concept clips of a store."""
 
     def __init__(self, config: ClassifierRecipeConfig, store: ClipStore) -> None:
@@ -76,6 +75,10 @@ class ClassifierRecipe:
         self._optimiser = Optimiser([self.network], config.optimiser)
         self._store = store
         self._batches = BatchSampler(store.config.singles, config.batch, config.seed)
+        self._parts = {
+            "network": self.network,
+            "optimiser": self._optimiser,
+        }
 
     def train_step(self, step: int) -> Metrics:
         generator = step_generator(self.config.seed, step)
@@ -89,13 +92,6 @@ class ClassifierRecipe:
         self._optimiser.step(loss, step)
         accuracy = (logits_BK.argmax(dim=1) == target_B).float().mean()
         return {"loss": loss.item(), "accuracy": accuracy.item()}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"network": self.network.state_dict(), "optimiser": self._optimiser.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self._optimiser.load_state_dict(state["optimiser"])
 
     def _augmented(self, audio_BS: Tensor, generator: torch.Generator) -> Tensor:
         """Shift levels per clip and per band, and blur bins by a little noise."""

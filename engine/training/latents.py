@@ -6,6 +6,7 @@ E embedding.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -28,14 +29,20 @@ ARRAYS = ("mean", "std", "audio_embedding", "text_embedding", "empty")
 
 
 class LatentStore:
-    """Read what `cache_latents` wrote; latents come scaled to unit variance."""
+    """Read what `cache_latents` wrote; latents come scaled to unit variance.
+
+    encoders is the digest of the networks that made them.
+    """
 
     def __init__(self, folder: Path) -> None:
         if not (folder / MARKER).exists():
             raise NotFound(
                 f"{folder} holds no finished latents.", "Make them: python -m engine.training latents"
             )
-        self.scale_factor = float(json.loads((folder / MARKER).read_text())["scale_factor"])
+        self.folder = folder
+        marker = json.loads((folder / MARKER).read_text())
+        self.scale_factor = float(marker["scale_factor"])
+        self.encoders = str(marker["encoders"])
         arrays = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ARRAYS}
         self._mean, self._std = arrays["mean"], arrays["std"]
         self._audio, self._text = arrays["audio_embedding"], arrays["text_embedding"]
@@ -74,7 +81,7 @@ def cache_latents(
             chunks[name].append(values.half().numpy())
     arrays = {name: np.concatenate(parts) for name, parts in chunks.items()}
     arrays["empty"] = clap.embed_text([""])[0].numpy()
-    _save(folder, arrays)
+    _save(folder, arrays, encoder_digest(vae, clap))
     return LatentStore(folder)
 
 
@@ -95,14 +102,24 @@ def _clap_features(store: ClipStore, indices: np.ndarray, window_samples: int) -
     return torch.from_numpy(cached_clap_features(store, window_samples)[indices].astype(np.float32))[:, None]
 
 
-def _save(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+def encoder_digest(vae: Vae, clap: TransformersClap) -> str:
+    """Return the SHA-256 of both networks' weights."""
+    digest = hashlib.sha256()
+    for network in (vae, clap.model):
+        for name, value in sorted(network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _save(folder: Path, arrays: dict[str, np.ndarray], encoders: str) -> None:
     for name, values in arrays.items():
         part = folder / f"{name}.npy.part"
         with part.open("wb") as file:
             np.save(file, values)
         os.replace(part, folder / f"{name}.npy")
     part = folder / f"{MARKER}.part"
-    part.write_text(json.dumps({"scale_factor": _scale_factor(arrays)}))
+    part.write_text(json.dumps({"scale_factor": _scale_factor(arrays), "encoders": encoders}))
     os.replace(part, folder / MARKER)
 
 

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from engine.audio.mel import MelConfig, MelFrontEnd
-from engine.errors import NotFound
+from engine.errors import NotFound, SpecError
 from engine.evaluation.classifier import ClassifierRecipe, ConceptClassifier
 from engine.models.bundle import Bundle, Networks, assemble_bundle
 from engine.models.card import ModelCard, ModelConfigs
@@ -26,7 +26,7 @@ from engine.models.unet import UNet
 from engine.models.vae import Vae
 from engine.training.config import ProjectConfig
 from engine.training.ema import Ema
-from engine.training.latents import LatentStore, cache_latents
+from engine.training.latents import LatentStore, cache_latents, encoder_digest
 from engine.training.loop import Recipe, resume
 from engine.training.recipes.clap import ClapRecipe
 from engine.training.recipes.ldm import LdmRecipe
@@ -72,10 +72,20 @@ class Project:
         return ClapRecipe(self.config.clap, self.clips, self.tokenizer())
 
     def ldm_recipe(self) -> LdmRecipe:
-        return LdmRecipe(self.config.ldm, LatentStore(self.folder / "latents"))
+        return LdmRecipe(self.config.ldm, self.latents())
 
     def classifier_recipe(self) -> ClassifierRecipe:
         return ClassifierRecipe(self.config.classifier, self.clips)
+
+    def latents(self) -> LatentStore:
+        """Return the cached latents; SpecError where their encoders have changed since."""
+        store = LatentStore(self.folder / "latents")
+        if store.encoders != encoder_digest(self.vae(), self.clap()):
+            raise SpecError(
+                f"{store.folder} was made before the VAE or CLAP trained on.",
+                f"Run: python -m engine.training latents; and remove {self.folder / 'ldm'}, if it is there.",
+            )
+        return store
 
     def vae(self) -> Vae:
         return _averaged(self._trained(self.vae_recipe, "vae"))
@@ -102,7 +112,7 @@ class Project:
         card = ModelCard(
             name=name,
             licence=licence,
-            scale_factor=LatentStore(self.folder / "latents").scale_factor,
+            scale_factor=self.latents().scale_factor,
             canvas_s=self.config.store.duration_s,
             configs=ModelConfigs(
                 vae=self.config.vae.network,

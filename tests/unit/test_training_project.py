@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from engine.errors import NotFound, SpecError
+from engine.models.bundle import debug_bundle
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
 from engine.training.__main__ import STAGES, held_out_config, main
 from engine.training.config import ProjectConfig, load_project
+from engine.training.latents import cache_latents
 from engine.training.project import Project
 from engine.training.store import StoreConfig, render_store
 
@@ -89,3 +92,20 @@ def test_the_command_line_names_every_stage() -> None:
     assert all(command in said for command in ("data", "fit", "latents"))
     stages = CliRunner().invoke(main, ["--project", str(STARTER), "fit", "--help"]).output
     assert all(stage in stages for stage in STAGES)
+
+
+def test_latents_of_encoders_that_trained_on_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render_store(tmp_path / "clips", StoreConfig(singles=4, mixtures=0, duration_s=0.64), processes=1)
+    project, bundle = Project(ProjectConfig(), tmp_path), debug_bundle()
+    clips, latents = project.clips, tmp_path / "latents"
+    made = cache_latents(clips, latents, bundle.vae, bundle.mel, bundle.clap)
+    monkeypatch.setattr(project, "vae", lambda: bundle.vae)
+    monkeypatch.setattr(project, "clap", lambda: bundle.clap)
+    assert project.latents().scale_factor == made.scale_factor
+    with torch.no_grad():
+        bundle.vae.last_layer.weight += 1e-3
+    with pytest.raises(SpecError, match="before the VAE or CLAP trained on") as caught:
+        project.latents()
+    assert "python -m engine.training latents" in caught.value.hint

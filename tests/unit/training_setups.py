@@ -117,5 +117,5 @@ def random_latents(folder: Path, clips: int = 40) -> LatentStore:
         np.save(folder / f"{name}.npy", values.astype(np.float16))
     np.save(folder / "empty.npy", np.eye(EMBEDDING, dtype=np.float32)[-1])
     assert set(arrays) | {"empty"} == set(ARRAYS)
-    (folder / "latents.json").write_text('{"scale_factor": 0.45}')
+    (folder / "latents.json").write_text('{"scale_factor": 0.45, "encoders": "none"}')
     return LatentStore(folder)

@@ -6,7 +6,6 @@ B batch, L tokens, E embedding.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from engine.models.clap_tokenizer import PAD, PAD_ID
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.clap_features import cached_clap_features
 from engine.training.ema import Ema
-from engine.training.loop import Metrics
+from engine.training.loop import Metrics, Parts
 from engine.training.losses import contrastive_loss
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
@@ -51,7 +50,7 @@ class ClapRecipeConfig:
     bfloat16: bool = True
 
 
-class ClapRecipe:
+class ClapRecipe(Parts):
     """Hold the CLAP model, its average and its optimiser."""
 
     def __init__(self, config: ClapRecipeConfig, store: ClipStore, tokenizer: Tokenizer) -> None:
@@ -67,6 +66,12 @@ class ClapRecipe:
         self._tokenizer = _batching(tokenizer, config.network.max_tokens)
         self._features = cached_clap_features(store, window_of(config.network.spec_size))
         self._batches = BatchSampler(len(store), config.batch, config.seed)
+        self._parts = {
+            "network": self.network,
+            "ema": self.ema,
+            "namer": self.namer,
+            "optimiser": self._optimiser,
+        }
 
     def train_step(self, step: int) -> Metrics:
         generator = step_generator(self.config.seed, step)
@@ -85,20 +90,6 @@ class ClapRecipe:
         self.ema.update(self.network)
         hits = (logits_BK.argmax(dim=1) == torch.arange(len(indices))).float().mean()
         return {"loss": loss.item(), "top1": hits.item(), "scale": scale.item(), "grad": norm}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "ema": self.ema.state_dict(),
-            "namer": self.namer.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.ema.load_state_dict(state["ema"])
-        self.namer.load_state_dict(state["namer"])
-        self._optimiser.load_state_dict(state["optimiser"])
 
     def _audio(self, indices: np.ndarray, generator: torch.Generator) -> Tensor:
         features = torch.from_numpy(self._features[indices].astype(np.float32))

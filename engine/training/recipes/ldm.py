@@ -6,7 +6,6 @@ B batch, C latent channels, H latent time, W latent frequency, E embedding.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from engine.models.unet import UNet, UNetConfig
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.ema import Ema
 from engine.training.latents import LatentStore
-from engine.training.loop import Metrics
+from engine.training.loop import Metrics, Parts
 from engine.training.losses import diffusion_loss, min_snr_weight
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 
@@ -45,7 +44,7 @@ class LdmRecipeConfig:
     bfloat16: bool = True
 
 
-class LdmRecipe:
+class LdmRecipe(Parts):
     """Hold the U-Net, its average and its optimiser."""
 
     def __init__(self, config: LdmRecipeConfig, latents: LatentStore) -> None:
@@ -57,6 +56,11 @@ class LdmRecipe:
         self._latents = latents
         self._schedule = NoiseSchedule.scaled_linear()
         self._batches = BatchSampler(len(latents), config.batch, config.seed)
+        self._parts = {
+            "network": self.network,
+            "ema": self.ema,
+            "optimiser": self._optimiser,
+        }
 
     def train_step(self, step: int) -> Metrics:
         generator = step_generator(self.config.seed, step)
@@ -72,18 +76,6 @@ class LdmRecipe:
         norm = self._optimiser.step(loss, step)
         self.ema.update(self.network)
         return {"loss": plain.item(), "weighted": loss.item(), "grad": norm}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.ema.load_state_dict(state["ema"])
-        self._optimiser.load_state_dict(state["optimiser"])
 
     def _batch(self, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         indices = self._batches.indices(step)

@@ -6,7 +6,6 @@ B batch, T mel frames, M mel bins, C latent channels, H latent time, W latent fr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from engine.models.vae import Vae, VaeConfig
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.discriminators import PatchDiscriminator
 from engine.training.ema import Ema
-from engine.training.loop import Metrics
+from engine.training.loop import Metrics, Parts
 from engine.training.losses import (
     adaptive_weight,
     hinge_discriminator_loss,
@@ -49,7 +48,7 @@ class VaeRecipeConfig:
     bfloat16: bool = True
 
 
-class VaeRecipe:
+class VaeRecipe(Parts):
     """Hold the VAE, its discriminator and their optimisers."""
 
     def __init__(self, config: VaeRecipeConfig, store: ClipStore) -> None:
@@ -68,6 +67,13 @@ class VaeRecipe:
         _require_crop(config, store.config.clip_samples // self._mel.config.hop_samples)
         self._store = store
         self._batches = BatchSampler(len(store), config.batch, config.seed)
+        self._parts = {
+            "network": self.network,
+            "judge": self.judge,
+            "ema": self.ema,
+            "optimiser": self._optimiser,
+            "judge_optimiser": self._judge_optimiser,
+        }
 
     def train_step(self, step: int) -> Metrics:
         generator = step_generator(self.config.seed, step)
@@ -87,22 +93,6 @@ class VaeRecipe:
         metrics["grad"] = self._optimiser.step(loss, step)
         self.ema.update(self.network)
         return metrics
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "judge": self.judge.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "judge_optimiser": self._judge_optimiser.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.judge.load_state_dict(state["judge"])
-        self.ema.load_state_dict(state["ema"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._judge_optimiser.load_state_dict(state["judge_optimiser"])
 
     def _batch(self, step: int, generator: torch.Generator) -> Tensor:
         """Return mels of whole clips cut at a random frame."""

@@ -6,7 +6,6 @@ B batch, S samples, T mel frames, M mel bins.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.discriminators import WaveDiscriminatorConfig, WaveDiscriminators
 from engine.training.ema import Ema
-from engine.training.loop import Metrics
+from engine.training.loop import Metrics, Parts
 from engine.training.losses import feature_matching_loss, lsgan_discriminator_loss, lsgan_generator_loss
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
@@ -49,7 +48,7 @@ class VocoderRecipeConfig:
     bfloat16: bool = True
 
 
-class VocoderRecipe:
+class VocoderRecipe(Parts):
     """Hold the vocoder, the waveform discriminators and their optimisers."""
 
     def __init__(self, config: VocoderRecipeConfig, store: ClipStore) -> None:
@@ -68,6 +67,13 @@ class VocoderRecipe:
             )
         self._store = store
         self._batches = BatchSampler(len(store), config.batch, config.seed)
+        self._parts = {
+            "network": self.network,
+            "judges": self.judges,
+            "ema": self.ema,
+            "optimiser": self._optimiser,
+            "judge_optimiser": self._judge_optimiser,
+        }
 
     def train_step(self, step: int) -> Metrics:
         real_BS, mel_BTM = self._batch(step)
@@ -82,22 +88,6 @@ class VocoderRecipe:
         metrics["grad"] = self._optimiser.step(loss, step)
         self.ema.update(self.network)
         return metrics
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "network": self.network.state_dict(),
-            "judges": self.judges.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "judge_optimiser": self._judge_optimiser.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.judges.load_state_dict(state["judges"])
-        self.ema.load_state_dict(state["ema"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._judge_optimiser.load_state_dict(state["judge_optimiser"])
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Return random segments and their mels, taken from the whole clip's mel as at inference."""
