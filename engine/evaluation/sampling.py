@@ -18,6 +18,7 @@ from engine.diffusion.masks import MASK_PASSES, inpainting
 from engine.diffusion.noise import SeededNoise
 from engine.diffusion.samplers import sampler_named, spacing_for, starting_latent
 from engine.models.bundle import Bundle
+from engine.models.packed import packed
 from engine.types import SamplerName
 
 BATCH = 24
@@ -81,7 +82,7 @@ def decode(bundle: Bundle, z_BCHW: Tensor) -> Tensor:
 def prompt_denoiser(bundle: Bundle, condition_BE: Tensor, guidance: float) -> Denoise:
     """Guide the U-Net from the empty prompt towards a condition."""
     empty_BE = bundle.clap.embed_text([""])
-    return guided(conditional_denoiser(bundle.unet), condition_BE, empty_BE, Guidance(scale=guidance))
+    return guided(conditional_denoiser(packed(bundle.unet)), condition_BE, empty_BE, Guidance(scale=guidance))
 
 
 def latent_shape(bundle: Bundle, batch: int, frames: int) -> tuple[int, int, int, int]:

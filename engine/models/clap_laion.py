@@ -5,9 +5,7 @@ A state dict maps parameter names to tensors. Names are LAION's where a function
 
 from __future__ import annotations
 
-import pickle
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,8 +13,9 @@ import torch
 import transformers
 from torch import Tensor
 
-from engine.errors import ModelCorrupt, ModelMissing
+from engine.errors import ModelCorrupt
 from engine.models.clap import ClapConfig, build_clap_model
+from engine.models.pickle_file import read_pickle
 
 # What stands before the names in: the bare network, a data-parallel training, and AudioLDM's own checkpoints.
 PREFIXES = ("", "module.", "cond_stage_model.model.", "cond_stage_models.0.model.")
@@ -64,18 +63,7 @@ def load_laion_clap(path: Path) -> transformers.ClapModel:
 
 def read_laion_state(path: Path) -> dict[str, Tensor]:
     """Return a checkpoint's CLAP state under LAION's own names, tensors still on disk."""
-    if not path.is_file():
-        raise ModelMissing(f"There is no file {path}.", "Give the path of a LAION CLAP checkpoint.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-        raise ModelCorrupt(
-            f"{path} cannot be read as a checkpoint of tensors: {error}.",
-            "Get the file again, and compare its checksum.",
-        ) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)} if state else {}
-    return laion_part(tensors, str(path))
+    return laion_part(read_pickle(path), str(path))
 
 
 def laion_part(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
