@@ -9,15 +9,17 @@ import os
 import pickle
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from filelock import FileLock, Timeout
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from engine.errors import ModelCorrupt, NanOutput
+from engine.errors import ModelCorrupt, NanOutput, SpecError
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +77,14 @@ def train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
     """Train until the steps or the minutes are used up; return the step reached.
 
     Raises NanOutput at the first metric that is not finite; the last checkpoint stays as it was.
+    Raises SpecError while another call trains into the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        return _train(recipe, folder, config)
+
+
+def _train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
     start = resume(recipe, folder)
     journal = _Journal(folder, start)
     deadline_s = time.monotonic() + 60 * config.minutes
@@ -95,6 +103,17 @@ def train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
     save(recipe, folder, reached)
     journal.close(reached)
     return reached
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise SpecError(
+            f"Another call is training into {folder}.", "Wait for it, or train into another folder."
+        ) from error
 
 
 def save(recipe: Recipe, folder: Path, step: int) -> None:

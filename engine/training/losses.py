@@ -72,6 +72,14 @@ def contrastive_loss(logits_per_audio_BK: Tensor) -> Tensor:
     return 0.5 * (audio_to_text + text_to_audio)
 
 
+def without_equal_captions(logits_BK: Tensor, captions: Sequence[str]) -> Tensor:
+    """Return the logits with -inf where another clip has the very caption: it is no wrong answer."""
+    place = {caption: index for index, caption in enumerate(dict.fromkeys(captions))}
+    words_K = torch.tensor([place[caption] for caption in captions])
+    equal_BK = words_K[: len(logits_BK), None] == words_K
+    return logits_BK.masked_fill(equal_BK.fill_diagonal_(False), -torch.inf)
+
+
 def min_snr_weight(alpha_bar_B: Tensor, gamma: float) -> Tensor:
     """Return min(SNR, gamma) / SNR, the weight of an eps loss (Hang et al. 2023, eq. 5)."""
     snr_B = alpha_bar_B / (1.0 - alpha_bar_B)

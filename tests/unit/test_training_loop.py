@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ModelCorrupt, NanOutput
+from engine.errors import ModelCorrupt, NanOutput, SpecError
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.ema import Ema
-from engine.training.loop import LoopConfig, Metrics, train
+from engine.training.loop import LoopConfig, Metrics, Parts, train
 from engine.training.optimise import Optimiser, OptimiserConfig
 
 
-class LineRecipe:
+class LineRecipe(Parts):
     """Fit a line to noisy points: the smallest thing that has all a recipe has."""
 
     def __init__(self) -> None:
@@ -29,6 +28,7 @@ class LineRecipe:
         self.optimiser = Optimiser(
             [self.network], OptimiserConfig(learning_rate=0.05, warmup_steps=5, steps=100)
         )
+        self._parts = {"network": self.network, "ema": self.ema, "optimiser": self.optimiser}
 
     def train_step(self, step: int) -> Metrics:
         x = torch.randn(8, 3, generator=step_generator(7, step))
@@ -36,15 +36,6 @@ class LineRecipe:
         self.optimiser.step(loss, step)
         self.ema.update(self.network)
         return {"loss": loss.item()}
-
-    def state_dict(self) -> dict[str, Any]:
-        parts = {"network": self.network, "ema": self.ema, "optimiser": self.optimiser}
-        return {name: part.state_dict() for name, part in parts.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
 
 def _weights(recipe: LineRecipe) -> torch.Tensor:
@@ -73,6 +64,17 @@ def test_training_lowers_the_loss_and_writes_it_down(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard").iterdir())
 
 
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    class Second(LineRecipe):
+        def train_step(self, step: int) -> Metrics:
+            with pytest.raises(SpecError, match="Another call is training into"):
+                train(LineRecipe(), tmp_path, LoopConfig(steps=5))
+            return super().train_step(step)
+
+    assert train(Second(), tmp_path, LoopConfig(steps=2)) == 2
+    assert train(LineRecipe(), tmp_path, LoopConfig(steps=5)) == 5
+
+
 def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
     recipe = LineRecipe()
     train(recipe, tmp_path, LoopConfig(steps=5))
@@ -84,7 +86,7 @@ def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     train(LineRecipe(), tmp_path, LoopConfig(steps=1))
     other = LineRecipe()
-    other.network = torch.nn.Linear(4, 1)
+    other._parts = {**other._parts, "network": torch.nn.Linear(4, 1)}
     with pytest.raises(ModelCorrupt, match="does not fit"):
         train(other, tmp_path, LoopConfig(steps=2))
 

@@ -58,6 +58,15 @@ def test_captions_beyond_the_batch_are_wrong_answers_for_every_clip() -> None:
     assert losses.contrastive_loss(logits).item() == pytest.approx((sum(rows) + sum(columns)) / 4)
 
 
+def test_an_equal_caption_of_another_clip_is_no_wrong_answer() -> None:
+    logits = torch.tensor([[2.0, 0.5, 7.0, 5.0], [1.0, 3.0, 0.2, 6.0]])
+    masked = losses.without_equal_captions(logits, ["rain", "wind", "rain", "surf"])
+    inf = math.inf
+    assert torch.equal(masked, torch.tensor([[2.0, 0.5, -inf, 5.0], [1.0, 3.0, 0.2, 6.0]]))
+    assert torch.equal(losses.without_equal_captions(logits, ["a", "b", "c", "d"]), logits)
+    assert math.isfinite(losses.contrastive_loss(masked).item())
+
+
 def test_min_snr_weight_turns_an_eps_loss_into_a_clamped_x0_loss() -> None:
     alpha_bar = torch.tensor([0.9999, 0.8, 0.5, 0.01])
     weight = losses.min_snr_weight(alpha_bar, gamma=5.0)

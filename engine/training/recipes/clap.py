@@ -20,7 +20,7 @@ from engine.training.batches import BatchSampler, step_generator
 from engine.training.clap_features import cached_clap_features
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
-from engine.training.losses import contrastive_loss
+from engine.training.losses import contrastive_loss, without_equal_captions
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.store import ClipStore
 
@@ -78,11 +78,12 @@ class ClapRecipe(Parts):
         # Dropout draws from the global source, which must depend on the step alone.
         torch.manual_seed(generator.initial_seed())
         indices = self._batches.indices(step)
+        captions = self._store.captions(self._with_extra_texts(indices, generator))
         with mixed_precision(self.config.bfloat16):
             audio_BE = self._audio(indices, generator)
-            text_KE = self._text(self._store.captions(self._with_extra_texts(indices, generator)))
+            text_KE = self._text(captions)
         scale = self.network.logit_scale_a.exp().clamp(max=100.0)
-        logits_BK = scale * audio_BE.float() @ text_KE.float().T
+        logits_BK = without_equal_captions(scale * audio_BE.float() @ text_KE.float().T, captions)
         loss = contrastive_loss(logits_BK)
         if self.config.concept_weight:
             loss = loss + self.config.concept_weight * self._naming_loss(audio_BE, text_KE, indices)
