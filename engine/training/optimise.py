@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -36,9 +36,9 @@ class Optimiser:
 
     def __init__(self, networks: Iterable[nn.Module], config: OptimiserConfig) -> None:
         self._config = config
-        self._parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+        self.parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
         self._adam = torch.optim.AdamW(
-            self._parameters,
+            self.parameters,
             config.learning_rate,
             config.betas,
             weight_decay=config.weight_decay,
@@ -49,8 +49,17 @@ class Optimiser:
         """Take one step down the loss; return the gradient's norm before clipping."""
         self._adam.zero_grad(set_to_none=True)
         loss.backward()
+        return self._descend(step)
+
+    def step_by(self, shards: Sequence[Sequence[Tensor]], step: int) -> float:
+        """Take one step down the sum of several gradients, each in the order of `parameters`."""
+        for parameter, parts in zip(self.parameters, zip(*shards, strict=True), strict=True):
+            parameter.grad = torch.stack(parts).sum(dim=0) if len(parts) > 1 else parts[0]
+        return self._descend(step)
+
+    def _descend(self, step: int) -> float:
         limit = self._config.clip_norm if self._config.clip_norm is not None else math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, limit, foreach=True)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit, foreach=True)
         for group in self._adam.param_groups:
             group["lr"] = self._config.rate(step)
         self._adam.step()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from engine.models.blocks import attend
 from engine.models.unet import Downsample, SelfAttention, UNet, UNetConfig
 from engine.models.vae import Posterior, Vae, VaeConfig
 from tests.unit.networks import loaded, on_meta, parameter_count, random_state, relative_error
@@ -172,3 +173,15 @@ def test_vae_trains_in_mixed_precision() -> None:
 def test_an_empty_vae_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one level"):
         VaeConfig(channel_mult=())
+
+
+def test_attention_in_16_bit_is_that_of_32_bit() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = torch.randn(3, 2, 6, 8, generator=generator).requires_grad_()
+    wanted = attend(query, key, value, heads=2)
+    trained = attend(query.bfloat16(), key.bfloat16(), value.bfloat16(), heads=2)
+    assert torch.allclose(trained.float(), wanted, atol=0.03)
+    gradients = [
+        torch.autograd.grad(each.float().sum(), query, retain_graph=True)[0] for each in (wanted, trained)
+    ]
+    assert torch.allclose(*gradients, atol=0.03)

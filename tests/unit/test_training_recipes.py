@@ -264,6 +264,14 @@ def test_a_classifier_step_is_smoothed_cross_entropy(tiny_clips: ClipStore) -> N
     assert len(CONCEPTS) == logs.shape[1]
 
 
+def test_shards_of_a_batch_change_no_more_than_the_order_of_a_sum(tmp_path: Path) -> None:
+    latents = setups.random_latents(tmp_path)
+    whole, halves = setups.ldm(latents), setups.ldm(latents, shards=2)
+    for step in range(3):
+        one, two = whole.train_step(step), halves.train_step(step)
+        assert two == pytest.approx(one, rel=1e-4)
+
+
 Build = Callable[[ClipStore, LatentStore, bool], Recipe]
 RECIPES: dict[str, Build] = {
     "vae": lambda clips, _, half: setups.vae(clips, bfloat16=half, adversarial_from=2),
@@ -271,6 +279,7 @@ RECIPES: dict[str, Build] = {
     "hifigan": lambda clips, _, half: setups.vocoder(clips, bfloat16=half, network=setups.HIFIGAN),
     "clap": lambda clips, _, half: setups.clap(clips, bfloat16=half),
     "ldm": lambda _, latents, half: setups.ldm(latents, bfloat16=half, text_probability=0.3),
+    "ldm in shards": lambda _, latents, half: setups.ldm(latents, bfloat16=half, shards=3),
     "classifier": lambda clips, _, half: setups.classifier(clips, bfloat16=half),
 }
 
