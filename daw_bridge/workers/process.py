@@ -1,0 +1,246 @@
+"""The render worker as a child process: requests in, events out, started again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from daw_bridge.workers.base import OnEvent, WorkOrder
+from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
+
+# -P: a folder named engine where the user happens to be must not be taken for the package.
+WORKER_COMMAND = (sys.executable, "-P", "-m", "engine.worker")
+MAX_LINE_BYTES = 16_000_000
+_PACKAGES = Path(__file__).resolve().parent.parent.parent
+_ENDS = (EventKind.DONE, EventKind.FAIL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessWorkerConfig:
+    """stall_s is how long a running order may stay silent before the worker counts as hung."""
+
+    command: tuple[str, ...] = WORKER_COMMAND
+    log_path: Path | None = None
+    cancel_grace_s: float = 5.0
+    quit_grace_s: float = 5.0
+    stall_s: float = 900.0
+
+
+@dataclass(slots=True)
+class _Active:
+    """An order that has not ended."""
+
+    next_seq: int = 0
+    ends_with: ErrorInfo | None = None
+    deadline: asyncio.TimerHandle | None = None
+
+
+class ProcessWorker:
+    """One child process; it starts with the first order, and again with the next one after its death.
+
+    Use it from one event loop. The child is in its own session: Ctrl-C at a terminal reaches only the
+    service, which then decides.
+    """
+
+    def __init__(self, on_event: OnEvent, config: ProcessWorkerConfig | None = None) -> None:
+        self.config = config or ProcessWorkerConfig()
+        self._on_event = on_event
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._active: dict[str, _Active] = {}
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def submit(self, order: WorkOrder) -> None:
+        """Hand an order over; one that cannot be handed over fails by an event, as any other."""
+        assert order.job_id not in self._active, f"the worker has {order.job_id} already"
+        self._active[order.job_id] = _Active()
+        try:
+            process = await self._running()
+        except OSError as error:
+            self._fail(order.job_id, _not_started(error))
+            return
+        self._watch(order.job_id)
+        self._send(process, {**order.arguments, "op": order.op, "job": order.job_id})
+
+    def cancel(self, job_id: str) -> None:
+        active = self._active.get(job_id)
+        if active is None or self._process is None or active.ends_with is not None:
+            return
+        active.ends_with = ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
+        self._send(self._process, {"op": "cancel", "job": job_id})
+        self._schedule(active, self.config.cancel_grace_s)
+
+    async def close(self) -> None:
+        process, reader = self._process, self._reader
+        if process is None or reader is None:
+            return
+        self._send(process, {"op": "quit"})
+        try:
+            await asyncio.wait_for(asyncio.shield(reader), self.config.quit_grace_s)
+        except TimeoutError:
+            self._kill()
+            await reader
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            with _log_for(self.config.log_path) as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.config.command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log if log is not None else asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                    env=_environment(),
+                    limit=MAX_LINE_BYTES,
+                )
+            self._reader = asyncio.create_task(self._read(self._process), name="worker events")
+        return self._process
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        with contextlib.suppress(
+            ValueError, ConnectionError
+        ):  # a line longer than any event: not a worker of ours
+            while line := await process.stdout.readline():
+                self._take(line)
+        self._bury(await self._ended(process))
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """Return the exit status of a child that closed its stdout, and end it if it lingers."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(process.wait()), self.config.quit_grace_s)
+        except TimeoutError:
+            _kill_quietly(process)
+            return await process.wait()
+
+    def _take(self, line: bytes) -> None:
+        event = parse_event(line)
+        active = None if event is None else self._active.get(event.job_id)
+        if event is None or active is None or event.seq != active.next_seq:
+            return
+        active.next_seq += 1
+        if event.kind in _ENDS:
+            self._forget(event.job_id)
+        elif active.ends_with is None:
+            self._watch(event.job_id)
+        self._on_event(event)
+
+    def _watch(self, job_id: str) -> None:
+        """Expect the next event of an order within stall_s."""
+        self._schedule(self._active[job_id], self.config.stall_s)
+
+    def _schedule(self, active: _Active, delay_s: float) -> None:
+        if active.deadline is not None:
+            active.deadline.cancel()
+        active.deadline = asyncio.get_running_loop().call_later(delay_s, self._expire, active)
+
+    def _expire(self, active: _Active) -> None:
+        if active.ends_with is None:
+            active.ends_with = ErrorInfo(
+                code=ErrorCode.TIMEOUT,
+                message=f"the render process said nothing for {self.config.stall_s:g} s and was ended",
+                hint="Try again; choose a shorter region if it happens again.",
+            )
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            _kill_quietly(self._process)
+
+    def _bury(self, status: int) -> None:
+        """Fail what the dead child had not ended; the next order starts another child."""
+        self._process = self._reader = None
+        for job_id, active in list(self._active.items()):
+            self._fail(job_id, active.ends_with or _death(status, self.config.log_path))
+
+    def _fail(self, job_id: str, info: ErrorInfo) -> None:
+        seq = self._active[job_id].next_seq
+        self._forget(job_id)
+        payload: dict[str, object] = {"code": info.code.value, "message": info.message, "hint": info.hint}
+        self._on_event(JobEvent(job_id=job_id, seq=seq, kind=EventKind.FAIL, payload=payload))
+
+    def _forget(self, job_id: str) -> None:
+        deadline = self._active.pop(job_id).deadline
+        if deadline is not None:
+            deadline.cancel()
+
+    def _send(self, process: asyncio.subprocess.Process, request: Mapping[str, object]) -> None:
+        # A child that died meanwhile is buried by the reader, which then fails the order.
+        assert process.stdin is not None
+        if not process.stdin.is_closing():
+            process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+
+
+def parse_event(line: bytes) -> JobEvent | None:
+    """Read one line; None for anything that is no event, as a library's chatter would be."""
+    try:
+        value = json.loads(line)
+        return JobEvent(
+            job_id=str(value["job_id"]),
+            seq=int(value["seq"]),
+            kind=EventKind(value["kind"]),
+            payload=dict(value["payload"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _environment() -> dict[str, str]:
+    paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+@contextlib.contextmanager
+def _log_for(path: Path | None) -> Iterator[IO[bytes] | None]:
+    """Open the worker's log anew; without a place for it the worker runs without one."""
+    try:
+        log = None if path is None else _opened(path)
+    except OSError:
+        log = None
+    try:
+        yield log
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("wb")
+
+
+def _kill_quietly(process: asyncio.subprocess.Process) -> None:
+    # Not process.kill(): it looks for the exit status first, and then asyncio never learns it.
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def _not_started(error: OSError) -> ErrorInfo:
+    message = f"the render process cannot be started: {error.strerror or error}"
+    return ErrorInfo(code=ErrorCode.INTERNAL, message=message, hint="Install the program again.")
+
+
+def _death(status: int, log_path: Path | None) -> ErrorInfo:
+    if status == -signal.SIGKILL:
+        return ErrorInfo(
+            code=ErrorCode.OOM,
+            message="the system ended the render process, most likely for lack of memory",
+            hint="Close other programs or choose a shorter region.",
+        )
+    return ErrorInfo(
+        code=ErrorCode.INTERNAL,
+        message=f"the render process ended unexpectedly (status {status})",
+        hint=f"Details are in {log_path}." if log_path else "",
+    )
