@@ -13,7 +13,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -25,6 +25,7 @@ from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
 JOB_OPS = ("render", "models", "probe")
 MAX_LINE_BYTES = 4_000_000
+ORPHAN_GRACE_S = 10.0
 PROTOCOL = 1
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def main() -> int:
     """Serve requests until quit or the end of stdin."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
     with private_stdout() as stream:
-        Worker(sys.stdin.buffer, stream).run()
+        Worker(sys.stdin.buffer, stream, on_orphaned=_end_soon).run()
     return 0
 
 
@@ -70,10 +71,20 @@ class EventStream:
 
 
 class Worker:
-    """Reads requests in one thread and does jobs in the other, one after the other."""
+    """Reads requests in one thread and does jobs in the other, one after the other.
 
-    def __init__(self, requests: BinaryIO, events: BinaryIO, jobs: Jobs | None = None) -> None:
+    on_orphaned is called when the requests end without one to quit: whoever asked has died.
+    """
+
+    def __init__(
+        self,
+        requests: BinaryIO,
+        events: BinaryIO,
+        jobs: Jobs | None = None,
+        on_orphaned: Callable[[], None] = lambda: None,
+    ) -> None:
         self._requests = requests
+        self._on_orphaned = on_orphaned
         self._events = EventStream(events)
         self._jobs = jobs or Jobs()
         self._waiting: queue.SimpleQueue[tuple[str, Request] | None] = queue.SimpleQueue()
@@ -96,6 +107,8 @@ class Worker:
                     break
             except EngineError as error:
                 self._events.fail("", error.info)
+        else:
+            self._on_orphaned()
         self._stopping.set()
         self._waiting.put(None)
 
@@ -184,6 +197,14 @@ def _line(event: JobEvent) -> bytes:
         "payload": event.payload,
     }
     return json.dumps(content, allow_nan=False, default=str).encode("ascii") + b"\n"
+
+
+def _end_soon() -> None:
+    """End this process even if a job sits in native code and never looks up."""
+    # os._exit: threads in native code cannot be asked, and nobody waits for what they would write.
+    timer = threading.Timer(ORPHAN_GRACE_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def _unexpected(error: Exception) -> ErrorInfo:

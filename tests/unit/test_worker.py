@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -210,3 +212,27 @@ def test_a_job_without_its_arguments_fails_as_that_job(request_: dict[str, objec
     kind, payload = of_job([json.loads(line) for line in events.getvalue().splitlines()], "a")[-1]
     assert (kind, payload["code"]) == ("fail", "bad_json")
     assert says in payload["message"]
+
+
+HUNG = """
+import sys, threading
+from engine import worker
+from engine.jobs import Jobs
+worker.ORPHAN_GRACE_S = 0.2
+Jobs.render = lambda *_: threading.Event().wait()
+sys.exit(worker.main())
+"""
+
+
+def test_a_hung_worker_ends_with_its_owner() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", HUNG], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert child.stdin is not None and child.stdout is not None
+    with child:
+        child.stdin.write(json.dumps(RENDER | {"job": "a"}).encode() + b"\n")
+        child.stdin.flush()
+        kinds = [json.loads(child.stdout.readline())["payload"].get("state") for _ in range(2)]
+        assert kinds == ["ready", "running"]
+        child.stdin.close()
+        assert child.wait(30) == 1
