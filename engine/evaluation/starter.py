@@ -216,10 +216,10 @@ def _share_within(logits_NK: Tensor, concept_N: Tensor, places: int) -> float:
 
 @torch.no_grad()
 def _judged(judge: ConceptClassifier, audio_NS: Tensor) -> Tensor:
-    return torch.cat([judge(judge.mel(_level(part_BS))) for part_BS in audio_NS.split(BATCH)])
+    return torch.cat([judge(judge.mel(level(part_BS))) for part_BS in audio_NS.split(BATCH)])
 
 
-def _level(audio_BS: Tensor) -> Tensor:
+def level(audio_BS: Tensor) -> Tensor:
     """Bring clips to the peak that the judge was trained at."""
     return 0.5 * audio_BS / audio_BS.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ import torch
 
 from engine.errors import EngineError
 from engine.evaluation.classifier import ClassifierRecipe
+from engine.evaluation.parts import measure_vae, measure_vocoder
 from engine.evaluation.sampling import SamplingConfig
 from engine.evaluation.starter import report
 from engine.models.bundle import save_bundle
@@ -74,6 +75,21 @@ def fit(project: Project, stage: str, minutes: float, start_from: Path | None) -
 def latents(project: Project) -> None:
     """Encode the clips for the diffusion training."""
     project.cache_latents()
+
+
+@main.command()
+@click.argument("stage", type=click.Choice(["vae", "vocoder"]))
+@click.option("--clips", default=480, show_default=True, help="Held-out clips to rebuild.")
+@click.option("--judge", "judge_folder", type=Path, help="Folder with a judge [default: --folder].")
+@click.pass_obj
+def measure(project: Project, stage: str, clips: int, judge_folder: Path | None) -> None:
+    """Tell how well a trained VAE or vocoder rebuilds held-out clips; needs the classifier."""
+    judge = Project(project.config, judge_folder or project.folder).classifier()
+    if stage == "vae":
+        figures = measure_vae(project.vae(), judge, project.held_out, clips)
+    else:
+        figures = measure_vocoder(project.vocoder(), judge, project.held_out, clips)
+    click.echo(json.dumps(asdict(figures), indent=2))
 
 
 @main.command()
