@@ -1,0 +1,102 @@
+"""Job events: what happens to jobs, told to subscribers without being asked.
+
+seq counts a job's events from 0. Progress and previews repeat the number of the event before them, since they
+may be left out; so a gap tells that something else was lost.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from daw_bridge.messages.answers import CODE, ETA, HINT, JOB_ID, SENTENCE, shortened
+from daw_bridge.messages.arguments import INT32_MAX, Number, Text, Whole, arg, file_path
+from daw_bridge.messages.base import Reply, reply
+from daw_bridge.messages.parameters import MAX_SEED
+from engine.types import MAX_TAKES, ErrorCode, ErrorInfo
+
+JOB_STATES = ("queued", "running", "finished", "failed", "cancelled")
+
+SEQ = Whole("number of the event", 3, 0, INT32_MAX)
+STEPS = Whole("steps of this stage", 20, 0, INT32_MAX)
+LEVEL = Number("level relative to full scale", -3.0, -1000.0, 1000.0, "dB")
+TAKE_INDEX = Whole("take, best first, from 0", 0, 0, INT32_MAX)
+
+
+@reply("job/<job_id>/state")
+class JobStateEvent(Reply):
+    """Tell that a job has another state."""
+
+    job_id: str = arg(JOB_ID)
+    seq: int = arg(SEQ)
+    state: str = arg(Text("state", "running", choices=JOB_STATES))
+    position: int = arg(Whole("jobs before it", 0, 0, INT32_MAX), default=0)
+
+
+@reply("job/<job_id>/progress")
+class JobProgressEvent(Reply):
+    """Tell how far a job is; at most ten times a second."""
+
+    job_id: str = arg(JOB_ID)
+    seq: int = arg(SEQ)
+    step: int = arg(Whole("steps done of this stage", 8, 0, INT32_MAX))
+    total: int = arg(STEPS)
+    fraction: float = arg(Number("part of the whole job that is done", 0.4, 0.0, 1.0))
+    eta_s: float = arg(ETA)
+    stage: str = arg(Text("what is being done", "sample", most=32))
+    take: int = arg(Whole("take in the making, from 1", 1, 1, MAX_TAKES), default=1)
+    takes: int = arg(Whole("takes of the job", 3, 1, MAX_TAKES), default=1)
+
+
+@reply("job/<job_id>/preview")
+class JobPreviewEvent(Reply):
+    """Tell that the predicted result can be heard."""
+
+    job_id: str = arg(JOB_ID)
+    seq: int = arg(SEQ)
+    path: str = arg(file_path("audio file", "preview.wav"))
+    step: int = arg(Whole("step that it predicts from", 8, 0, INT32_MAX))
+    take: int = arg(Whole("take, from 1", 1, 1, MAX_TAKES), default=1)
+
+
+@reply("job/<job_id>/take")
+class JobTakeEvent(Reply):
+    """Tell that a take is written; index is its rank within the job, best first."""
+
+    job_id: str = arg(JOB_ID)
+    seq: int = arg(SEQ)
+    index: int = arg(TAKE_INDEX)
+    path: str = arg(file_path("audio file", "rain_1.wav"))
+    clap_score: float = arg(Number("cosine similarity to the prompt", 0.41, -2.0, 2.0))
+    seed: int = arg(Whole("seed that gave it", 7, 0, MAX_SEED))
+    peak_db: float = arg(LEVEL)
+    rms_db: float = arg(LEVEL)
+    length_samples: int = arg(Whole("exact length in sample frames", 192_000, 0, MAX_SEED))
+    spec_digest: str = arg(Text("SHA-256 of the spec", "9f86d0", most=64))
+
+
+@reply("job/<job_id>/done")
+class JobDoneEvent(Reply):
+    """Tell that a job has ended well; repeated until job/ack."""
+
+    job_id: str = arg(JOB_ID)
+    seq: int = arg(SEQ)
+    takes: int = arg(Whole("takes written", 3, 0, MAX_TAKES))
+    path: str = arg(file_path("audio file of the best take", "rain_1.wav"))
+    recipe: str = arg(file_path("its JSON: the spec, and where the DAW wants the result", "rain_1.json"))
+
+
+@reply("job/<job_id>/fail")
+class JobFailEvent(Reply):
+    """Tell that a job has ended without a result, cancelled ones too; repeated until job/ack."""
+
+    job_id: str = arg(JOB_ID)
+    seq: int = arg(SEQ)
+    code: ErrorCode = arg(CODE)
+    message: str = arg(SENTENCE)
+    hint: str = arg(HINT, default="")
+
+    @classmethod
+    def of(cls, job_id: str, seq: int, info: ErrorInfo) -> Self:
+        """Return the event that tells an error, shortened to what a packet has room for."""
+        message, hint = shortened(info.message), shortened(info.hint)
+        return cls(job_id=job_id, seq=seq, code=info.code, message=message, hint=hint)

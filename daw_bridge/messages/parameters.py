@@ -1,0 +1,43 @@
+"""The parameters of live control: what /ldm/1/param/<name> takes, by name.
+
+They set what the next queued take is made with. Bounds are those of engine.types.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daw_bridge.messages.arguments import Argument, Flag, Number, Text, Whole, label
+from engine.types import (
+    MAX_DURATION_S,
+    MAX_PROMPT_CHARACTERS,
+    MAX_TAKES,
+    MIN_DURATION_S,
+    SamplerName,
+)
+
+MAX_SEED = 2**63 - 1
+
+PROMPT = Text("what to hear, in words", "rain on a tin roof", most=MAX_PROMPT_CHARACTERS)
+SECONDS = Number("length of the sound", 4.0, MIN_DURATION_S, MAX_DURATION_S, "s")
+STRENGTH = Number("how far from the region: 0 keeps it, 1 forgets it", 0.5, 0.0, 1.0)
+MORPH = Number("place between the two: 0 the first, 1 the second", 0.25, 0.0, 1.0)
+
+PARAMETERS: dict[str, Argument[Any]] = {
+    "prompt": PROMPT,
+    "negative": Text("what not to hear, in words", "hiss", most=MAX_PROMPT_CHARACTERS),
+    "morph": MORPH,
+    "seconds": SECONDS,
+    "strength": STRENGTH,
+    "sampler": Text("sampler", "dpmpp_2m", choices=tuple(member.value for member in SamplerName)),
+    "steps": Whole("sampling steps", 20, 1, 1000),
+    "guidance": Number("guidance scale: how literally the prompt is taken", 2.5, 0.0, 30.0),
+    "guidance_from": Number("noise level from which guidance acts, 1 being pure noise", 1.0, 0.0, 1.0),
+    "guidance_to": Number("noise level down to which guidance acts, 0 being clean", 0.0, 0.0, 1.0),
+    "guidance_rescale": Number("phi of Lin et al. 2024: tames strong guidance", 0.0, 0.0, 1.0),
+    "eta": Number("noise added again in each step, of samplers that can", 0.0, 0.0, 1.0),
+    "seed": Whole("seed of the first take; the others follow", 7, 0, MAX_SEED),
+    "takes": Whole("takes of each job", 3, 1, MAX_TAKES),
+    "model": label("model to render with", "starter"),
+    "match_level": Flag("bring takes to the level of the region", True),
+}

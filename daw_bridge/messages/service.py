@@ -1,0 +1,148 @@
+"""The engine: models, effect chains, the queue as a whole, and files for another machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daw_bridge.messages.answers import COUNT, Done
+from daw_bridge.messages.arguments import Blob, Json, Text, Whole, arg, file_path, identifier, label
+from daw_bridge.messages.base import Answer, Message, Request, reply, request
+
+# With chunks of MAX_BLOB_BYTES a file has at most 64 MiB.
+MAX_CHUNKS = 1_024
+
+MODEL = label("name of the model", "starter")
+CHAIN = label("name of the chain", "tape")
+CHUNK_INDEX = Whole("which chunk, from 0", 0, 0, MAX_CHUNKS - 1)
+CHUNKS = Whole("chunks of the whole file", 1, 1, MAX_CHUNKS)
+DATA = Blob("the chunk; only over TCP", b"RIFF")
+SHA256 = Text(
+    "SHA-256 of the whole file",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    pattern="[0-9a-f]{64}",
+    form="64 hexadecimal digits",
+)
+
+
+@reply("done", about="model/list")
+class ModelListDone(Answer):
+    """Tell the models."""
+
+    count: int = arg(COUNT)
+    models: dict[str, Any] = arg(Json("what is known of each by its name", {"starter": {}}))
+
+
+@request("model/list", answer=ModelListDone)
+class ModelList(Request):
+    """Ask for the models."""
+
+
+@request("model/load", answer=Done)
+class ModelLoad(Request):
+    """Load a model now, so that the next job need not."""
+
+    name: str = arg(MODEL)
+
+
+@reply("done", about="model/verify")
+class ModelVerifyDone(Answer):
+    """Tell that the files of the model are as they should be."""
+
+    details: dict[str, Any] = arg(Json("what was looked at", {"files": 7}))
+
+
+@request("model/verify", answer=ModelVerifyDone)
+class ModelVerify(Request):
+    """Compare the files of a model with its card."""
+
+    name: str = arg(MODEL)
+
+
+@reply("done", about="chain/list")
+class ChainListDone(Answer):
+    """Tell the effect chains."""
+
+    count: int = arg(COUNT)
+    chains: dict[str, Any] = arg(Json("plug-ins of each by its name", {"tape": {}}))
+
+
+@request("chain/list", answer=ChainListDone)
+class ChainList(Request):
+    """Ask for the effect chains."""
+
+
+@request("chain/load", answer=Done)
+class ChainLoad(Request):
+    """Put the takes of later jobs through a chain."""
+
+    name: str = arg(CHAIN)
+
+
+@reply("done", about="chain/scan")
+class ChainScanDone(Answer):
+    """Tell the plug-ins that were found."""
+
+    count: int = arg(COUNT)
+    plugins: dict[str, Any] = arg(Json("what is known of each by its name", {"Tape": {}}))
+
+
+@request("chain/scan", answer=ChainScanDone)
+class ChainScan(Request):
+    """Look for plug-ins."""
+
+
+@request("engine/quit", answer=Done)
+class EngineQuit(Request):
+    """End the service; jobs that wait or run are taken up at its next start."""
+
+
+@request("engine/pause", answer=Done)
+class EnginePause(Request):
+    """Start no further job."""
+
+
+@request("engine/resume", answer=Done)
+class EngineResume(Request):
+    """Start jobs again."""
+
+
+@reply("done", about="blob/put")
+class BlobPutDone(Answer):
+    """Tell how much has come."""
+
+    received: int = arg(Whole("chunks that have come", 1, 1, MAX_CHUNKS))
+    path: str = arg(file_path("the file, once it is whole; empty before", "loop.wav", fewest=0), default="")
+
+
+@request("blob/put", answer=BlobPutDone)
+class BlobPut(Request):
+    """Send a chunk of a file to an engine on another machine; chunks may come in any order."""
+
+    transfer_id: str = arg(identifier("chosen by the client, one for each file", "t1"))
+    index: int = arg(CHUNK_INDEX)
+    count: int = arg(CHUNKS)
+    sha256: str = arg(SHA256)
+    data: bytes = arg(DATA)
+
+    def __post_init__(self) -> None:
+        Message.__post_init__(self)
+        if self.index >= self.count:
+            raise self.refusal(f"index must be below count, got {self.index} of {self.count}")
+
+
+@reply("done", about="blob/get")
+class BlobGetDone(Answer):
+    """Bring a chunk of a file."""
+
+    index: int = arg(CHUNK_INDEX)
+    count: int = arg(CHUNKS)
+    sha256: str = arg(SHA256)
+    data: bytes = arg(DATA)
+
+
+@request("blob/get", answer=BlobGetDone)
+class BlobGet(Request):
+    """Ask for a chunk of a take or a preview, from an engine on another machine."""
+
+    path: str = arg(file_path("file, as an event told it", "rain_1.wav"))
+    index: int = arg(CHUNK_INDEX)

@@ -1,0 +1,1 @@
+"""Bytes: OSC packets, and their frames in a TCP stream; no sockets here."""
