@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.audio.io import AudioClip, prepare_folder, probe, read_clip
+from engine.audio.io import AudioClip, encode, prepare_folder, probe, read_clip, write_files
+from engine.errors import BadJson
 from engine.model_jobs import run_models
 from engine.models.bundle import Bundle, debug_bundle, load_bundle
 from engine.models.store import model_folder
 from engine.outputs import free_stem, write_take
-from engine.render import Progress, RenderedTake, TakeDropped, render
+from engine.render import Preview, Progress, RenderedTake, TakeDropped, render
 from engine.requests import Request, text_of
 from engine.spec_json import digest, spec_from_dict
 from engine.types import EventKind, RenderSpec, Take
@@ -29,21 +30,43 @@ class Jobs:
     def __init__(self) -> None:
         self._loaded: tuple[str, Bundle] | None = None
 
-    def render(self, spec_value: object, out: Request, emit: Emit, cancelled: IsCancelled) -> Payload:
+    def render(
+        self,
+        spec_value: object,
+        out: Request,
+        emit: Emit,
+        cancelled: IsCancelled,
+        previews: Request | None = None,
+    ) -> Payload:
         """Render a spec into out's folder as STEM_1, STEM_2, ..., best first.
+
+        previews may name a folder for what can be heard while it goes on, every so many steps.
 
         Raises:
             EngineError: any of the expected failures; no file has then its final name.
         """
+        wanted = _previews_of(previews)
         spec = spec_from_dict(spec_value)
         folder, stem = Path(text_of(out, "folder", "out")), text_of(out, "stem", "out")
         clip = _clip(spec, 0.0)
         prepare_folder(folder, _needed_bytes(spec, clip))
         bundle = self._bundle(spec.model, emit)
         clip = _clip(spec, bundle.card.canvas_s)
-        rendered = render(spec, bundle, clip, lambda event: emit(EventKind.PROGRESS, _told(event)), cancelled)
+
+        def on_event(event: Progress | TakeDropped | Preview) -> None:
+            if not isinstance(event, Preview):
+                emit(EventKind.PROGRESS, _told(event))
+            elif wanted is not None:
+                emit(EventKind.PREVIEW, _write_preview(event, wanted.folder))
+
+        rendered = render(spec, bundle, clip, on_event, cancelled, wanted.every if wanted else 0)
         takes = _written(spec, rendered, clip=clip, folder=folder, stem=stem, bundle=bundle, emit=emit)
         return {"takes": [asdict(take) for take in takes], "digest": digest(spec), "folder": str(folder)}
+
+    def load(self, name: str, emit: Emit) -> Payload:
+        """Load a model now, so that the next render need not."""
+        self._bundle(name, emit)
+        return {"model": name}
 
     def models(self, request: Request, emit: Emit) -> Payload:
         """List, pull, import, verify or remove models; whatever was loaded is forgotten."""
@@ -61,6 +84,27 @@ class Jobs:
             self._loaded = None
             self._loaded = (name, debug_bundle() if name == DEBUG_MODEL else load_bundle(model_folder(name)))
         return self._loaded[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Previews:
+    folder: Path
+    every: int
+
+
+def _previews_of(request: Request | None) -> _Previews | None:
+    if request is None:
+        return None
+    every = request.get("every")
+    if not isinstance(every, int) or every < 1:
+        raise BadJson("previews.every must be a whole number from 1 on")
+    return _Previews(folder=Path(text_of(request, "folder", "previews")), every=every)
+
+
+def _write_preview(preview: Preview, folder: Path) -> Payload:
+    path = folder / f"take{preview.take}-step{preview.step}{preview.clip.suffix}"
+    write_files({path: encode(preview.clip)})
+    return {"path": str(path), "step": preview.step, "take": preview.take}
 
 
 def _clip(spec: RenderSpec, context_s: float) -> AudioClip | None:

@@ -82,17 +82,32 @@ class RenderedTake:
     rms_db: float
 
 
-OnEvent = Callable[[Progress | TakeDropped], None]
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Preview:
+    """What a take would be if the model's present guess were the end; step counts from 1, takes too."""
+
+    clip: AudioClip
+    step: int
+    take: int
+
+
+OnEvent = Callable[[Progress | TakeDropped | Preview], None]
 IsCancelled = Callable[[], bool]
 
 
 def render(
-    spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, on_event: OnEvent, cancelled: IsCancelled
+    spec: RenderSpec,
+    bundle: Bundle,
+    clip: AudioClip | None,
+    on_event: OnEvent,
+    cancelled: IsCancelled,
+    preview_every: int = 0,
 ) -> list[RenderedTake]:
     """Render all takes of a spec, ranked by CLAP similarity to what was asked, ties by seed.
 
     The clip is the spec's region with its context, None for a generation. Take i uses seed + i and
-    comes out the same however many takes there are. A take that fails is reported and left out.
+    comes out the same however many takes there are. A take that fails is reported and left out. With
+    preview_every, each so many steps a preview is told, which changes nothing about the takes.
 
     Raises:
         SpecError: a mask or cutoff that does not fit the clip and model.
@@ -102,7 +117,9 @@ def render(
     """
     assert (clip is None) == (not spec.task.needs_region), "edits need a clip, generations none"
     with torch.inference_mode(), _memory_errors():
-        reporter = _Reporter(on_event=on_event, cancelled=cancelled, takes=spec.takes)
+        reporter = _Reporter(
+            on_event=on_event, cancelled=cancelled, takes=spec.takes, preview_every=preview_every
+        )
         job = _prepared(spec, bundle, clip, reporter)
         takes: list[RenderedTake] = []
         failures: list[EngineError] = []
@@ -122,6 +139,12 @@ class _Reporter:
     on_event: OnEvent
     cancelled: IsCancelled
     takes: int
+    preview_every: int = 0
+
+    def wants_preview(self, info: StepInfo) -> bool:
+        """Tell whether a step is one of the chosen; the last one is followed by the take itself."""
+        done = info.index + 1
+        return self.preview_every > 0 and done % self.preview_every == 0 and done < info.steps
 
     def report(self, stage: Stage, step: int, total: int, index: int) -> None:
         """Tell of progress, and stop here if the job was cancelled."""
@@ -200,8 +223,7 @@ def _encoded(bundle: Bundle, canvas: Canvas) -> Tensor:
 def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
     latent_BCHW = _sampled(job, index, reporter)
     reporter.report(Stage.DECODE, 0, 1, index)
-    mel_BTM = job.bundle.vae.decode(latent_BCHW / job.bundle.scale_factor)
-    audio_S = job.bundle.vocoder(mel_BTM)[0].float().cpu().numpy()
+    audio_S = _decoded(job.bundle, latent_BCHW)
     seed = job.spec.seed + index
     _require_sound(audio_S, seed)
     reporter.report(Stage.DECODE, 1, 1, index)
@@ -215,6 +237,21 @@ def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
         peak_db=decibels(peak(clip.audio_NS)),
         rms_db=decibels(rms(clip.audio_NS)),
     )
+
+
+def _decoded(bundle: Bundle, latent_BCHW: Tensor) -> np.ndarray:
+    mel_BTM = bundle.vae.decode(latent_BCHW / bundle.scale_factor)
+    return bundle.vocoder(mel_BTM)[0].float().cpu().numpy()
+
+
+def _preview(job: _Job, info: StepInfo, index: int) -> Preview | None:
+    """Make the predicted result audible; None where it is no sound yet."""
+    audio_S = _decoded(job.bundle, info.x0_BCHW)
+    try:
+        _require_sound(audio_S, job.spec.seed + index)
+    except (NanOutput, SilentOutput):
+        return None
+    return Preview(clip=_finished(job, audio_S), step=info.index + 1, take=index + 1)
 
 
 def _sampled(job: _Job, index: int, reporter: _Reporter) -> Tensor:
@@ -232,6 +269,8 @@ def _sampled(job: _Job, index: int, reporter: _Reporter) -> Tensor:
 
     def on_step(info: StepInfo) -> None:
         reporter.report(Stage.SAMPLE, info.index + 1, info.steps, index)
+        if reporter.wants_preview(info) and (preview := _preview(job, info, index)) is not None:
+            reporter.on_event(preview)
 
     start_BCHW = starting_latent(trajectory, noise, job.source_BCHW)
     return sampler(_denoiser(job), start_BCHW, trajectory, noise=noise, on_step=on_step)

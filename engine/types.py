@@ -55,6 +55,7 @@ class ErrorCode(Enum):
     IO_MISSING = "io_missing"
     IO_FORMAT = "io_format"
     PATH_DENIED = "path_denied"
+    REFUSED = "refused"
     AUTH = "auth"
     MODEL_MISSING = "model_missing"
     MODEL_CORRUPT = "model_corrupt"
@@ -73,6 +74,7 @@ class ErrorCode(Enum):
 class EventKind(Enum):
     STATE = "state"
     PROGRESS = "progress"
+    PREVIEW = "preview"
     TAKE = "take"
     DONE = "done"
     FAIL = "fail"

@@ -1,8 +1,8 @@
 """The render process: JSON requests on stdin, one a line; JSON events on stdout, one a line.
 
-Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, {"op": "models", "job", "action",
-...}, {"op": "probe", "job", "path"}, {"op": "cancel", "job"}, {"op": "quit"}. Every job ends with one
-event of kind done or fail.
+Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, also with "previews": {"folder", "every"};
+{"op": "load", "job", "name"}, {"op": "models", "job", "action", ...}, {"op": "probe", "job", "path"},
+{"op": "cancel", "job"}, {"op": "quit"}. Every job ends with one event of kind done or fail.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.requests import Request, object_of, text_of
 from engine.spec_json import parse_json
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
-JOB_OPS = ("render", "models", "probe")
+JOB_OPS = ("render", "load", "models", "probe")
 MAX_LINE_BYTES = 4_000_000
 ORPHAN_GRACE_S = 10.0
 PROTOCOL = 1
@@ -154,7 +154,10 @@ class Worker:
         match text_of(request, "op"):
             case "render":
                 spec, out = object_of(request, "spec"), object_of(request, "out")
-                return self._jobs.render(spec, out, emit, lambda: self._is_cancelled(job_id))
+                previews = object_of(request, "previews") if "previews" in request else None
+                return self._jobs.render(spec, out, emit, lambda: self._is_cancelled(job_id), previews)
+            case "load":
+                return self._jobs.load(text_of(request, "name"), emit)
             case "models":
                 return self._jobs.models(request, emit)
             case _:

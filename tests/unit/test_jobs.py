@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from engine.audio import io
-from engine.errors import EngineError, OutputError
+from engine.errors import BadJson, EngineError, OutputError
 from engine.jobs import Jobs
 from engine.models.bundle import debug_bundle, save_bundle
 from engine.outputs import free_stem
@@ -80,6 +80,31 @@ def test_the_recipe_renders_the_same_audio_again(jobs: Jobs, tmp_path: Path) -> 
     (again,) = do(jobs, recipe["spec"], tmp_path / "again")["takes"]
     first, second = (soundfile.read(each["path"])[0] for each in (take, again))
     assert np.array_equal(first, second)
+
+
+def test_previews_can_be_heard_and_change_no_take(jobs: Jobs, tmp_path: Path) -> None:
+    spec = transfer(source(tmp_path / "in.wav"), takes=2, sampler={"steps": 4, "strength": 1.0})
+    (quiet, _) = do(jobs, spec, tmp_path / "quiet")["takes"]
+    events: list[tuple[EventKind, dict[str, object]]] = []
+    result: Any = jobs.render(
+        spec,
+        {"folder": str(tmp_path / "out"), "stem": "x"},
+        lambda *event: events.append(event),
+        lambda: False,
+        {"folder": str(tmp_path / "previews"), "every": 2},
+    )
+    told = [payload for kind, payload in events if kind is EventKind.PREVIEW]
+    assert [(payload["take"], payload["step"]) for payload in told] == [(1, 2), (2, 2)]
+    take, preview = (soundfile.read(path)[0] for path in (result["takes"][0]["path"], told[0]["path"]))
+    assert take.shape == preview.shape and not np.array_equal(take, preview)
+    assert np.array_equal(take, soundfile.read(quiet["path"])[0])
+
+
+@pytest.mark.parametrize("every", [0, -1, "2", None])
+def test_previews_want_a_whole_number(jobs: Jobs, tmp_path: Path, every: object) -> None:
+    out = {"folder": str(tmp_path), "stem": "x"}
+    with pytest.raises(BadJson, match=r"previews\.every"):
+        jobs.render({}, out, lambda *_: None, lambda: False, {"folder": str(tmp_path), "every": every})
 
 
 def test_earlier_files_are_never_overwritten(jobs: Jobs, tmp_path: Path) -> None:

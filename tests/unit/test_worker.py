@@ -26,7 +26,12 @@ class StubJobs(Jobs):
         self.act = act
 
     def render(
-        self, spec_value: object, out: object, emit: Callable[..., None], cancelled: Callable[[], bool]
+        self,
+        spec_value: object,
+        out: object,
+        emit: Callable[..., None],
+        cancelled: Callable[[], bool],
+        previews: object = None,
     ) -> dict[str, object]:
         emit(EventKind.PROGRESS, {"stage": "sample"})
         return self.act(cancelled)
