@@ -1,8 +1,8 @@
 """The render process: JSON requests on stdin, one a line; JSON events on stdout, one a line.
 
-Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, also with "previews": {"folder", "every"};
-{"op": "load", "job", "name"}, {"op": "models", "job", "action", ...}, {"op": "probe", "job", "path"},
-{"op": "cancel", "job"}, {"op": "quit"}. Every job ends with one event of kind done or fail.
+Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, perhaps with "previews": {"folder",
+"every"}; {"op": "load", "job", "name"}, {"op": "models", "job", "action", ...}; {"op": "probe", "job",
+"path"}; {"op": "cancel", "job"}; {"op": "quit"}. Every job ends with one event of kind done or fail.
 """
 
 from __future__ import annotations
