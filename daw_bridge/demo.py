@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from daw_bridge.display import JobDisplay, say, show_takes, shown_path
+from daw_bridge.resources import shipped
 from daw_bridge.runner import Runner
 from engine.errors import AudioMissing
 from engine.types import Mask, RectShape, Region, RenderSpec, SamplerSpec, Task, TimeSpan
@@ -68,11 +69,10 @@ def example_clip() -> Path:
     Raises:
         AudioMissing: there is none.
     """
-    root = Path(__file__).resolve().parent.parent
-    for presets in (root / "engine" / "_presets", root / "presets"):
-        if (presets / EXAMPLE).is_file():
-            return presets / EXAMPLE
-    raise AudioMissing(f"the example clip {EXAMPLE} is not installed", "Install the program again.")
+    clip = shipped(EXAMPLE)
+    if clip is None:
+        raise AudioMissing(f"the example clip {EXAMPLE} is not installed", "Install the program again.")
+    return clip
 
 
 def _say_what_next(clip: Path, folder: Path) -> None:
