@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from daw_bridge.jobs.state import MAX_PRIORITY
 from daw_bridge.messages.answers import COUNT, JOB_ID, Accepted, Done
 from daw_bridge.messages.arguments import IDENTIFIER, INT32_MAX, Json, JsonOrPath, Text, Whole, arg, file_path
 from daw_bridge.messages.base import Answer, Request, reply, request
 from daw_bridge.messages.parameters import PROMPT, SECONDS, STRENGTH
 
-MAX_PRIORITY = 100
 MAX_LISTED = 1_000
 
 OPTIONS = Json("other keys of the spec, as in the JSON beside any take", {"seed": 7, "takes": 3})
@@ -17,6 +17,7 @@ PRIORITY = Whole("jobs of a higher one go first", 0, -MAX_PRIORITY, MAX_PRIORITY
 SLOT = Text("a new job replaces the one that still waits in its slot; for live use", "pad", most=64)
 FOLDER = file_path("folder for the takes; empty is the service's own", "takes", fewest=0)
 STEM = Text("beginning of the takes' file names; empty is made from the prompt", "rain", most=100)
+PREVIEW_EVERY = Whole("tell what can be heard so far every so many steps; 0 never", 5, 0, 1_000)
 REGION_PATH = file_path("audio file; options may name a span of it", "loop.wav")
 LIMIT = Whole("how many at most", 50, 1, MAX_LISTED)
 OFFSET = Whole("how many to leave out first", 0, 0, INT32_MAX)
@@ -33,6 +34,7 @@ class Generate(Request):
     slot: str = arg(SLOT, default="")
     folder: str = arg(FOLDER, default="")
     stem: str = arg(STEM, default="")
+    preview_every: int = arg(PREVIEW_EVERY, default=0)
 
 
 @request("transfer", answer=Accepted)
@@ -47,6 +49,7 @@ class Transfer(Request):
     slot: str = arg(SLOT, default="")
     folder: str = arg(FOLDER, default="")
     stem: str = arg(STEM, default="")
+    preview_every: int = arg(PREVIEW_EVERY, default=0)
 
 
 @request("inpaint", answer=Accepted)
@@ -61,6 +64,7 @@ class Inpaint(Request):
     slot: str = arg(SLOT, default="")
     folder: str = arg(FOLDER, default="")
     stem: str = arg(STEM, default="")
+    preview_every: int = arg(PREVIEW_EVERY, default=0)
 
 
 @request("superres", answer=Accepted)
@@ -73,6 +77,7 @@ class Superres(Request):
     slot: str = arg(SLOT, default="")
     folder: str = arg(FOLDER, default="")
     stem: str = arg(STEM, default="")
+    preview_every: int = arg(PREVIEW_EVERY, default=0)
 
 
 @request("submit", answer=Accepted)
@@ -84,6 +89,7 @@ class Submit(Request):
     slot: str = arg(SLOT, default="")
     folder: str = arg(FOLDER, default="")
     stem: str = arg(STEM, default="")
+    preview_every: int = arg(PREVIEW_EVERY, default=0)
 
 
 @reply("done", about="cancel")
