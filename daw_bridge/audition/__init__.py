@@ -1,0 +1,1 @@
+"""Takes are heard here: a child process owns the sound device, the service asks it."""
