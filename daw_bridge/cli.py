@@ -1,4 +1,4 @@
-"""The command line: options in, one worker asked, files out."""
+"""The command line: options in, the service asked, files out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
+from daw_bridge.client.jobs import Client
 from daw_bridge.demo import run_demo
 from daw_bridge.display import JobDisplay, complain, say, show_takes
+from daw_bridge.history_cli import history
 from daw_bridge.models_cli import models
-from daw_bridge.runner import Runner
-from daw_bridge.spec_options import build_spec, parse_seconds, slug
+from daw_bridge.service_cli import serve, service
+from daw_bridge.spec_options import build_spec, parse_seconds, stem_of
 from engine.errors import EngineError
 from engine.types import (
     MAX_DURATION_S,
@@ -22,7 +24,6 @@ from engine.types import (
     MIN_DURATION_S,
     ErrorCode,
     ErrorInfo,
-    RenderSpec,
     SamplerName,
     SamplerSpec,
     Task,
@@ -257,25 +258,22 @@ def superres(**options: Any) -> None:
 @click.option("--model", default="starter", show_default=True, help="See: daw-bridge models list.")
 def demo(out: Path, model: str) -> None:
     """Hear it: one transfer, one inpainting and one generation on an example clip."""
-    with Runner() as runner:
-        run_demo(runner, out, model)
+    with Client() as client:
+        run_demo(client, out, model)
 
 
-commands.add_command(models)
+for command in (models, history, serve, service):
+    commands.add_command(command)
 
 
 def _render(task: Task, options: dict[str, Any]) -> None:
-    with Runner() as runner:
-        spec = build_spec(task, options, runner.duration_s)
+    with Client() as client:
+        spec = build_spec(task, options, client.duration_s)
         with JobDisplay(task.value) as display:
-            takes = runner.render(spec, options["out"], _stem(spec), display.show)
+            takes = client.render(spec, options["out"], stem_of(spec), display.show)
     show_takes(takes)
-
-
-def _stem(spec: RenderSpec) -> str:
-    source = slug(Path(spec.region.path).stem, 24) if spec.region is not None else ""
-    parts = (source, spec.task.value, slug(spec.prompt))
-    return "-".join(part for part in parts if part)
+    if len(takes) < spec.takes:
+        say(f"{spec.takes - len(takes)} takes were left out: they were silent or no sound.")
 
 
 if __name__ == "__main__":

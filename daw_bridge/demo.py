@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from daw_bridge.client.jobs import Client
 from daw_bridge.display import JobDisplay, say, show_takes, shown_path
 from daw_bridge.resources import shipped
-from daw_bridge.runner import Runner
 from engine.errors import AudioMissing
 from engine.types import Mask, RectShape, Region, RenderSpec, SamplerSpec, Task, TimeSpan
 
@@ -15,7 +15,7 @@ EXAMPLE = Path("examples") / "groove.flac"
 _BAR_S = 2.4
 
 
-def run_demo(runner: Runner, folder: Path, model: str) -> None:
+def run_demo(client: Client, folder: Path, model: str) -> None:
     """Render the three jobs and tell where the files are and what to try next.
 
     Raises:
@@ -25,7 +25,7 @@ def run_demo(runner: Runner, folder: Path, model: str) -> None:
     for title, stem, spec in demo_jobs(clip, model):
         say(title)
         with JobDisplay(spec.task.value) as display:
-            takes = runner.render(spec, folder, stem, display.show)
+            takes = client.render(spec, folder, stem, display.show)
         show_takes(takes)
     _say_what_next(clip, folder)
 

@@ -10,7 +10,10 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from engine.types import ErrorInfo, EventKind, JobEvent
+from daw_bridge.jobs.progress import fraction
+from daw_bridge.messages.base import Reply
+from daw_bridge.messages.events import JobProgressEvent, JobStateEvent
+from engine.types import ErrorInfo
 
 _STAGES = {
     "load": "loading the model",
@@ -20,8 +23,6 @@ _STAGES = {
     "rank": "comparing with the prompt",
     "download": "downloading",
 }
-# What share of a take is done when a stage begins, and how much the stage adds.
-_SHARES = {"sample": (0.0, 0.85), "decode": (0.85, 0.1), "rank": (0.95, 0.05)}
 
 
 def say(text: str = "") -> None:
@@ -64,29 +65,22 @@ class JobDisplay:
     ) -> None:
         self._progress.stop()
 
-    def show(self, event: JobEvent) -> None:
-        """Bring the bar to what an event tells."""
-        if event.kind is not EventKind.PROGRESS:
-            return
-        payload = event.payload
+    def show(self, reply: Reply) -> None:
+        """Bring the bar to what an event of a job tells."""
+        if isinstance(reply, JobProgressEvent):
+            which = f", take {reply.take} of {reply.takes}" if reply.takes > 1 else ""
+            left = f", {_short(reply.eta_s)} left" if reply.eta_s >= 1.0 else ""
+            self._update(reply.fraction, f"{_STAGES.get(reply.stage, reply.stage)}{which}{left}")
+        elif isinstance(reply, JobStateEvent) and reply.state == "queued":
+            self._update(0.0, f"waiting, {reply.position} before it" if reply.position else "waiting")
+
+    def show_chore(self, payload: Mapping[str, object]) -> None:
+        """Bring the bar to what a worker tells of a chore."""
         stage = str(payload.get("stage", ""))
-        if stage == "dropped":
-            self._progress.console.print(f"One take was left out: {payload.get('message')}.", markup=False)
-            return
-        self._progress.update(
-            self._task, completed=fraction(payload), description=_description(self._title, payload)
-        )
+        self._update(fraction(payload), _STAGES.get(stage, stage))
 
-
-def fraction(payload: Mapping[str, object]) -> float:
-    """Return the share of the whole job that a progress event stands for."""
-    stage = str(payload.get("stage", ""))
-    step, total = _number(payload, "step"), max(1.0, _number(payload, "total"))
-    take, takes = max(1.0, _number(payload, "take")), max(1.0, _number(payload, "takes"))
-    if stage == "download":
-        return step / total
-    before, adds = _SHARES.get(stage, (0.0, 0.0))
-    return (take - 1.0 + before + adds * step / total) / takes
+    def _update(self, completed: float, what: str) -> None:
+        self._progress.update(self._task, completed=completed, description=f"{self._title}: {what}")
 
 
 def show_takes(takes: list[Mapping[str, object]]) -> None:
@@ -102,13 +96,5 @@ def shown_path(path: str) -> str:
     return path if relative.startswith("..") else relative
 
 
-def _description(title: str, payload: Mapping[str, object]) -> str:
-    stage = str(payload.get("stage", ""))
-    takes = int(_number(payload, "takes"))
-    which = f", take {int(_number(payload, 'take'))} of {takes}" if takes > 1 else ""
-    return f"{title}: {_STAGES.get(stage, stage)}{which}"
-
-
-def _number(payload: Mapping[str, object], key: str) -> float:
-    value = payload.get(key, 0)
-    return float(value) if isinstance(value, (int, float)) else 0.0
+def _short(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import click
 
 from daw_bridge.display import JobDisplay, say
-from daw_bridge.runner import Runner
+from daw_bridge.service.chores import Chores
+from daw_bridge.service.config import Folders
+from daw_bridge.workers.asking import OnProgress
+from daw_bridge.workers.process import ProcessWorker, ProcessWorkerConfig
 
 _FILE = click.Path(path_type=Path)
 _HEADER = ("NAME", "STATE", "SIZE", "LICENCE")
@@ -73,8 +77,18 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _do(action: str, **arguments: object) -> dict[str, Any]:
-    with Runner() as runner, JobDisplay(f"models {action}") as display:
-        return runner.models(action, display.show, **arguments)
+    with JobDisplay(f"models {action}") as display:
+        return asyncio.run(_asked({"action": action, **arguments}, display.show_chore))
+
+
+async def _asked(arguments: Mapping[str, object], on_progress: OnProgress) -> dict[str, Any]:
+    """Ask a render process of this command's own: a download keeps no service busy."""
+    config = ProcessWorkerConfig(log_path=Folders.of_user().log / "models.log")
+    chores = Chores(lambda on_event: ProcessWorker(on_event, config))
+    try:
+        return await chores.ask("models", arguments, on_progress)
+    finally:
+        await chores.close()
 
 
 def _say_done(what: str, result: Mapping[str, Any]) -> None:

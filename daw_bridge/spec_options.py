@@ -105,6 +105,13 @@ def slug(text: str, longest: int = 40) -> str:
     return "-".join(words)[:longest].strip("-")
 
 
+def stem_of(spec: RenderSpec) -> str:
+    """Return the beginning of a job's file names: source, task and prompt."""
+    source = slug(Path(spec.region.path).stem, 24) if spec.region is not None else ""
+    parts = (source, spec.task.value, slug(spec.prompt))
+    return "-".join(part for part in parts if part)
+
+
 def _rectangle(time_s: tuple[float, float], band_hz: tuple[float, float | None]) -> RectShape:
     span = TimeSpan(start_s=time_s[0], end_s=time_s[1])
     return RectShape(span=span, low_hz=band_hz[0], high_hz=band_hz[1])

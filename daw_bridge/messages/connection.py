@@ -21,7 +21,11 @@ class HelloDone(Answer):
 
 @request("hello", answer=HelloDone)
 class Hello(Request):
-    """Say who is calling; needed where the service asks for a token, welcome elsewhere."""
+    """Say who is calling; needed where the service asks for a token, welcome elsewhere.
+
+    Requests that are repeated under a name count as repeated over any connection; so no two clients that run
+    at once should have the same.
+    """
 
     client: str = arg(Text("name of the client", "reaper", fewest=1))
     protocol: int = arg(Whole("version of this protocol that the client speaks", PROTOCOL, 1, INT32_MAX))
@@ -43,6 +47,9 @@ class Notify(Request):
     reply_port: int = arg(
         Whole("UDP port for answers and events; 0 is the port that the request came from", 9001, 0, 65_535),
         default=0,
+    )
+    max_packet: int = arg(
+        Whole("longest UDP packet that the client can take, in bytes", 1_024, 512, 65_507), default=1_024
     )
 
 

@@ -19,6 +19,7 @@ JOB_STATES = ("queued", "running", "finished", "failed", "cancelled")
 SEQ = Whole("number of the event", 3, 0, INT32_MAX)
 STEPS = Whole("steps of this stage", 20, 0, INT32_MAX)
 LEVEL = Number("level relative to full scale", -3.0, -1000.0, 1000.0, "dB")
+_PATH = "audio file; empty where the packet has no room for it, ask job/info then"
 TAKE_INDEX = Whole("take, best first, from 0", 0, 0, INT32_MAX)
 
 
@@ -53,7 +54,7 @@ class JobPreviewEvent(Reply):
 
     job_id: str = arg(JOB_ID)
     seq: int = arg(SEQ)
-    path: str = arg(file_path("audio file", "preview.wav"))
+    path: str = arg(file_path(_PATH, "preview.wav", fewest=0))
     step: int = arg(Whole("step that it predicts from", 8, 0, INT32_MAX))
     take: int = arg(Whole("take, from 1", 1, 1, MAX_TAKES), default=1)
 
@@ -65,7 +66,7 @@ class JobTakeEvent(Reply):
     job_id: str = arg(JOB_ID)
     seq: int = arg(SEQ)
     index: int = arg(TAKE_INDEX)
-    path: str = arg(file_path("audio file", "rain_1.wav"))
+    path: str = arg(file_path(_PATH, "rain_1.wav", fewest=0))
     clap_score: float = arg(Number("cosine similarity to the prompt", 0.41, -2.0, 2.0))
     seed: int = arg(Whole("seed that gave it", 7, 0, MAX_SEED))
     peak_db: float = arg(LEVEL)
@@ -81,8 +82,10 @@ class JobDoneEvent(Reply):
     job_id: str = arg(JOB_ID)
     seq: int = arg(SEQ)
     takes: int = arg(Whole("takes written", 3, 0, MAX_TAKES))
-    path: str = arg(file_path("audio file of the best take", "rain_1.wav"))
-    recipe: str = arg(file_path("its JSON: the spec, and where the DAW wants the result", "rain_1.json"))
+    path: str = arg(file_path(f"best take's {_PATH}", "rain_1.wav", fewest=0))
+    recipe: str = arg(
+        file_path("its JSON: the spec, and where the DAW wants the result", "rain_1.json", fewest=0)
+    )
 
 
 @reply("job/<job_id>/fail")

@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from daw_bridge.messages.answers import COUNT, Done
-from daw_bridge.messages.arguments import Blob, Json, Text, Whole, arg, file_path, identifier, label
+from daw_bridge.messages.arguments import (
+    INT32_MAX,
+    Blob,
+    Json,
+    Text,
+    Whole,
+    arg,
+    file_path,
+    identifier,
+    label,
+)
 from daw_bridge.messages.base import Answer, Message, Request, reply, request
+from daw_bridge.messages.parameters import MAX_SEED
 
 # With chunks of MAX_BLOB_BYTES a file has at most 64 MiB.
 MAX_CHUNKS = 1_024
@@ -56,6 +67,22 @@ class ModelVerify(Request):
     """Compare the files of a model with its card."""
 
     name: str = arg(MODEL)
+
+
+@reply("done", about="audio/probe")
+class AudioProbeDone(Answer):
+    """Tell what an audio file holds."""
+
+    sample_rate_hz: int = arg(Whole("sample frames per second", 48_000, 1, INT32_MAX, "Hz"))
+    channels: int = arg(Whole("channels", 2, 1, INT32_MAX))
+    length_samples: int = arg(Whole("length in sample frames", 460_800, 0, MAX_SEED))
+
+
+@request("audio/probe", answer=AudioProbeDone)
+class AudioProbe(Request):
+    """Ask how long an audio file is, and of which rate and channels."""
+
+    path: str = arg(file_path("audio file", "loop.wav"))
 
 
 @reply("done", about="chain/list")

@@ -9,7 +9,9 @@ from daw_bridge.messages.arguments import Flag, Json, Number, Text, Whole, arg, 
 from daw_bridge.messages.base import Answer, Request, reply, request
 from daw_bridge.messages.events import TAKE_INDEX
 from daw_bridge.messages.jobs import LIMIT, OFFSET
+from daw_bridge.messages.parameters import MAX_SEED
 
+BYTES = Whole("size of files", 20_000_000_000, 0, MAX_SEED, "bytes")
 GAIN = Number("gain that brings it to the level of the quieter one", -2.5, -200.0, 0.0, "dB")
 
 
@@ -122,3 +124,33 @@ class HistorySearch(Request):
     text: str = arg(Text("words; none finds all", "rain"))
     limit: int = arg(LIMIT, default=50)
     offset: int = arg(OFFSET, default=0)
+
+
+@reply("done", about="history/delete")
+class HistoryDeleteDone(Answer):
+    """Tell what was removed."""
+
+    takes: int = arg(COUNT)
+    total_bytes: int = arg(BYTES)
+
+
+@request("history/delete", answer=HistoryDeleteDone)
+class HistoryDelete(Request):
+    """Forget a job that has ended, with its takes and their files."""
+
+    job_id: str = arg(JOB_ID)
+
+
+@reply("done", about="history/tidy")
+class HistoryTidyDone(Answer):
+    """Tell what was removed."""
+
+    takes: int = arg(COUNT)
+    total_bytes: int = arg(BYTES)
+
+
+@request("history/tidy", answer=HistoryTidyDone)
+class HistoryTidy(Request):
+    """Remove the oldest takes' files until all are within a budget; favourites and the latest job's stay."""
+
+    max_bytes: int = arg(BYTES)

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from daw_bridge.errors import ServiceRunning
@@ -30,11 +29,6 @@ class ServiceInfo:
     tcp_port: int
     http_port: int
     protocol: int = PROTOCOL
-
-
-def presence_folder() -> Path:
-    """Return the user's folder for what lives as long as a session."""
-    return platformdirs.user_runtime_path("daw-bridge", ensure_exists=False)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The service seen from a program of this machine: found or started, asked, and listened to."""

@@ -1,0 +1,151 @@
+"""A connection to the service: requests with their answers, and the events of jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import queue
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Self, TypeVar
+
+from daw_bridge.errors import ServiceGone, TimedOut, WorkFailed
+from daw_bridge.messages.answers import Fail
+from daw_bridge.messages.base import PROTOCOL, Answer, Reply, Request
+from daw_bridge.messages.connection import Hello
+from daw_bridge.messages.reading import parse_reply
+from daw_bridge.transport.framing import FrameDecoder, Framing, encode_frame
+from daw_bridge.transport.packets import decode_packet, encode_packet
+from engine.errors import EngineError, TooLarge
+from engine.types import ErrorInfo
+
+CONNECT_S = 5.0
+ANSWER_S = 30.0
+_CHUNK = 65_536
+
+A = TypeVar("A", bound=Answer)
+OnEvent = Callable[[Reply], None]
+
+
+class Connection:
+    """One TCP connection, used from any thread; use it as a context manager.
+
+    on_event is called in the connection's own thread with every reply that is no answer.
+    """
+
+    def __init__(self, host: str, port: int, on_event: OnEvent, *, name: str = "", token: str = "") -> None:
+        self._name = name or f"client-{os.getpid()}-{secrets.token_hex(4)}"
+        self._token = token
+        self._on_event = on_event
+        self._rids = itertools.count(1)
+        self._waiting: dict[str, queue.SimpleQueue[Answer | None]] = {}
+        self._lock = threading.Lock()
+        self._is_open = True
+        self._socket = _connected(host, port)
+        self._reader = threading.Thread(target=self._read, name="service events", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._reader.start()
+        self.ask(Hello(rid="-", client=self._name, protocol=PROTOCOL, token=self._token))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._reader.is_alive():
+            self._reader.join(CONNECT_S)
+        self._socket.close()
+
+    def ask(self, request: Request, timeout_s: float = ANSWER_S) -> Any:
+        """Send a request under an id of its own and return its answer, of the class that the request names.
+
+        Raises:
+            WorkFailed: the service refused; its info is what it said.
+            ServiceGone: the connection is lost.
+            TimedOut: no answer in time.
+        """
+        rid = str(next(self._rids))
+        answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        with self._lock:
+            self._waiting[rid] = answers
+        try:
+            self._send(replace(request, rid=rid))
+            answer = answers.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimedOut(f"the service did not answer within {timeout_s:g} s", "Try again.") from None
+        finally:
+            with self._lock:
+                self._waiting.pop(rid, None)
+        if answer is None:
+            raise _gone()
+        if isinstance(answer, Fail):
+            raise WorkFailed(ErrorInfo(code=answer.code, message=answer.message, hint=answer.hint))
+        return answer
+
+    def _send(self, request: Request) -> None:
+        frame = encode_frame(encode_packet(*request.format()), Framing.SLIP)
+        try:
+            with self._lock:
+                if not self._is_open:
+                    raise _gone()
+                self._socket.sendall(frame)
+        except OSError as error:
+            raise _gone() from error
+
+    def _read(self) -> None:
+        try:
+            for reply in _replies(self._socket):
+                self._take(reply)
+        finally:
+            with self._lock:
+                self._is_open = False
+                for answers in self._waiting.values():
+                    answers.put(None)
+
+    def _take(self, reply: Reply) -> None:
+        if not isinstance(reply, Answer):
+            self._on_event(reply)
+            return
+        with self._lock:
+            answers = self._waiting.get(reply.rid)
+        if answers is not None:
+            answers.put(reply)
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.create_connection((host, port), timeout=CONNECT_S)
+    except OSError as error:
+        raise ServiceGone(
+            f"the service at {host} port {port} cannot be reached: {error.strerror or error}",
+            "Start it: daw-bridge serve.",
+        ) from error
+    found.settimeout(None)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
+
+
+def _replies(connection: socket.socket) -> Iterator[Reply]:
+    """Yield what the service sends until the connection ends; what a newer service adds is left out."""
+    decoder = FrameDecoder()
+    with contextlib.suppress(OSError):
+        while data := connection.recv(_CHUNK):
+            for frame in decoder.feed(data):
+                if isinstance(frame, TooLarge):
+                    continue
+                with contextlib.suppress(EngineError):
+                    for message in decode_packet(frame):
+                        yield parse_reply(message.address, message.args)
+
+
+def _gone() -> ServiceGone:
+    return ServiceGone(
+        "the connection to the service is lost", "Its jobs go on at its next start: daw-bridge history list."
+    )

@@ -1,0 +1,158 @@
+"""Who is told what happens to jobs: those who asked to be, and each client of its own jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from daw_bridge.messages.arguments import ParameterValue
+from daw_bridge.messages.base import Reply
+from daw_bridge.messages.events import JobDoneEvent, JobFailEvent
+from daw_bridge.messages.live import ParamValue
+from daw_bridge.service.feed import EventFeed
+from daw_bridge.service.session import Peer
+
+MOST = 1_000
+MOST_OWN_JOBS = 20_000
+MOST_PATTERNS = 64
+# A client without a connection cannot be seen to leave.
+SILENCE_S = 3600.0
+# How exactly the times of held-back events are met.
+TICK_S = 0.025
+
+
+@dataclass(slots=True, eq=False)
+class _Listener:
+    peer: Peer
+    number: int
+    feed: EventFeed
+    heard_s: float
+    wants_all: bool = False
+    own_jobs: dict[str, None] = field(default_factory=dict)
+    patterns: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def is_needed(self) -> bool:
+        return self.wants_all or bool(self.own_jobs) or bool(self.patterns)
+
+
+class Audience:
+    """Tells events to listeners, each at the pace that its link bears; use it within one event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._listeners: dict[Hashable, _Listener] = {}
+        self._last_number = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def subscribe(self, peer: Peer) -> int:
+        """Tell a peer of all jobs from now on; return its number."""
+        listener = self._listener(peer)
+        listener.wants_all = True
+        return listener.number
+
+    def unsubscribe(self, peer: Peer) -> None:
+        """Tell a peer only of its own jobs from now on."""
+        if (listener := self._listeners.get(peer.key)) is not None:
+            listener.wants_all = False
+
+    def own(self, peer: Peer, job_id: str) -> None:
+        """Tell a peer of a job until that has ended."""
+        own_jobs = self._listener(peer).own_jobs
+        own_jobs[job_id] = None
+        if len(own_jobs) > MOST_OWN_JOBS:
+            del own_jobs[next(iter(own_jobs))]
+
+    def listen(self, peer: Peer, glob: str, *, on: bool) -> None:
+        """Tell a peer of parameters whose names match, or no longer."""
+        patterns = self._listener(peer).patterns
+        if not on:
+            patterns.pop(glob, None)
+        elif len(patterns) < MOST_PATTERNS:
+            patterns[glob] = None
+
+    def acknowledge(self, peer: Peer, job_id: str) -> None:
+        if (listener := self._listeners.get(peer.key)) is not None:
+            listener.feed.acknowledge(job_id)
+
+    def leave(self, peer: Peer) -> None:
+        """Tell a peer nothing more."""
+        self._listeners.pop(peer.key, None)
+
+    def heard(self, peer: Peer) -> None:
+        """Note that a peer is alive."""
+        if (listener := self._listeners.get(peer.key)) is not None:
+            listener.heard_s = self._clock()
+
+    def tell(self, job_id: str, event: Reply) -> None:
+        """Tell an event of a job to all whom it concerns."""
+        now_s = self._clock()
+        is_end = isinstance(event, JobDoneEvent | JobFailEvent)
+        for listener in tuple(self._listeners.values()):
+            if listener.wants_all or job_id in listener.own_jobs:
+                _send(listener.peer, listener.feed.offer(event, now_s))
+            if is_end:
+                listener.own_jobs.pop(job_id, None)
+        self._schedule()
+
+    def tell_parameter(self, name: str, value: ParameterValue) -> None:
+        """Tell a new value to those who listen to the parameter."""
+        for listener in tuple(self._listeners.values()):
+            if any(fnmatch.fnmatchcase(name, glob) for glob in listener.patterns):
+                listener.peer.send(ParamValue(name=name, value=value))
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._listeners.clear()
+
+    def _listener(self, peer: Peer) -> _Listener:
+        known = self._listeners.get(peer.key)
+        if known is not None:
+            # The same client may have asked for another port meanwhile.
+            known.peer = peer
+            return known
+        if len(self._listeners) >= MOST:
+            self._make_room()
+        self._last_number += 1
+        feed = EventFeed(repeats_ends=peer.loses_packets)
+        listener = _Listener(peer=peer, number=self._last_number, feed=feed, heard_s=self._clock())
+        self._listeners[peer.key] = listener
+        return listener
+
+    def _make_room(self) -> None:
+        """Give up the listeners that nothing concerns any more, or else the one that was silent longest."""
+        for key in [key for key, listener in self._listeners.items() if self._is_idle(listener)]:
+            del self._listeners[key]
+        if len(self._listeners) >= MOST:
+            silent = min(self._listeners.values(), key=lambda listener: listener.heard_s)
+            del self._listeners[silent.peer.key]
+
+    def _is_idle(self, listener: _Listener) -> bool:
+        if not listener.is_needed and listener.feed.next_due_s() is None:
+            return True
+        return listener.peer.loses_packets and self._clock() - listener.heard_s > SILENCE_S
+
+    def _schedule(self) -> None:
+        if self._timer is None and any(
+            listener.feed.next_due_s() is not None for listener in self._listeners.values()
+        ):
+            self._timer = asyncio.get_running_loop().call_later(TICK_S, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        now_s = self._clock()
+        for listener in tuple(self._listeners.values()):
+            _send(listener.peer, listener.feed.due(now_s))
+        self._schedule()
+
+
+def _send(peer: Peer, replies: list[Reply]) -> None:
+    for reply in replies:
+        peer.send(reply)

@@ -1,0 +1,83 @@
+"""Where the service keeps its things, and what it may be asked to do otherwise."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+LOOPBACK = "127.0.0.1"
+APP = "daw-bridge"
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """The folders of one user's service."""
+
+    state: Path
+    config: Path
+    runtime: Path
+    log: Path
+    takes: Path
+
+    @classmethod
+    def of_user(cls) -> Folders:
+        """Return the folders that the system has for it, or those below $DAW_BRIDGE_HOME."""
+        home = os.environ.get("DAW_BRIDGE_HOME", "")
+        if home:
+            root = Path(home).absolute()
+            names = ("state", "config", "runtime", "log", "takes")
+            return cls(**{name: root / name for name in names})
+        return cls(
+            state=platformdirs.user_state_path(APP),
+            config=platformdirs.user_config_path(APP),
+            runtime=platformdirs.user_runtime_path(APP),
+            log=platformdirs.user_log_path(APP),
+            takes=platformdirs.user_music_path() / "DAW Bridge",
+        )
+
+    @property
+    def history(self) -> Path:
+        return self.state / "history.sqlite3"
+
+    @property
+    def spool(self) -> Path:
+        return self.state / "spool"
+
+    @property
+    def previews(self) -> Path:
+        return self.state / "previews"
+
+    @property
+    def uploads(self) -> Path:
+        return self.state / "uploads"
+
+    @property
+    def presets(self) -> Path:
+        return self.config / "presets"
+
+    @property
+    def refused_prompts(self) -> Path:
+        return self.config / "refused_prompts.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """Ports of 0 are chosen by the system; the others are wishes, unless needs_ports makes them a condition.
+
+    idle_s ends a service that nobody needs for so long, 0 never does. A host other than 127.0.0.1 needs a
+    token. disk_budget_bytes is for the takes; favourites and those of the latest job always stay.
+    """
+
+    folders: Folders = field(default_factory=Folders.of_user)
+    host: str = LOOPBACK
+    udp_port: int = 9000
+    tcp_port: int = 9000
+    http_port: int = 9080
+    needs_ports: bool = False
+    token: str = ""
+    idle_s: float = 0.0
+    disk_budget_bytes: int = 20 * GIB

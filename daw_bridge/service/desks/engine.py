@@ -1,0 +1,121 @@
+"""Requests about models, the queue as a whole, and files of clients on other machines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from daw_bridge.messages.answers import Done
+from daw_bridge.messages.service import (
+    AudioProbe,
+    AudioProbeDone,
+    BlobGet,
+    BlobGetDone,
+    BlobPut,
+    BlobPutDone,
+    ChainList,
+    ChainListDone,
+    ChainLoad,
+    ChainScan,
+    EnginePause,
+    EngineQuit,
+    EngineResume,
+    ModelList,
+    ModelListDone,
+    ModelLoad,
+    ModelVerify,
+    ModelVerifyDone,
+)
+from daw_bridge.service.blobs import Downloads, Uploads
+from daw_bridge.service.chores import Chores
+from daw_bridge.service.desk import Handlers
+from daw_bridge.service.paths import Paths
+from daw_bridge.service.runs import Runs
+from daw_bridge.service.session import Session
+from engine.errors import NotFound
+
+
+class EngineDesk:
+    """Asks the engine about its models and holds the queue's switch."""
+
+    def __init__(
+        self, runs: Runs, chores: Chores, paths: Paths, uploads: Uploads, quit_service: Callable[[], None]
+    ) -> None:
+        self._runs = runs
+        self._chores = chores
+        self._paths = paths
+        self._uploads = uploads
+        self._downloads = Downloads()
+        self._quit_service = quit_service
+
+    def handlers(self) -> Handlers:
+        return {
+            AudioProbe: self._probe,
+            ModelList: self._models,
+            ModelLoad: self._load,
+            ModelVerify: self._verify,
+            ChainList: self._chains,
+            ChainLoad: self._no_chain,
+            ChainScan: self._no_chain,
+            EnginePause: self._pause,
+            EngineResume: self._resume,
+            EngineQuit: self._quit,
+            BlobPut: self._put,
+            BlobGet: self._get,
+        }
+
+    async def _probe(self, session: Session, request: AudioProbe) -> AudioProbeDone:
+        path = self._paths.readable(session, request.path)
+        answer: dict[str, Any] = await self._chores.ask("probe", {"path": path})
+        return AudioProbeDone(
+            rid=request.rid,
+            sample_rate_hz=answer["sample_rate_hz"],
+            channels=answer["channels"],
+            length_samples=answer["length_samples"],
+        )
+
+    async def _models(self, _: Session, request: ModelList) -> ModelListDone:
+        answer = await self._chores.ask("models", {"action": "list"})
+        models: Any = answer.get("models", [])
+        named = {str(model.get("name", "")): model for model in models}
+        return ModelListDone(rid=request.rid, count=len(named), models=named)
+
+    async def _load(self, _: Session, request: ModelLoad) -> Done:
+        await self._runs.load(request.name)
+        return Done(rid=request.rid, request="model/load")
+
+    async def _verify(self, _: Session, request: ModelVerify) -> ModelVerifyDone:
+        answer = await self._chores.ask("models", {"action": "verify", "name": request.name})
+        return ModelVerifyDone(rid=request.rid, details=answer)
+
+    def _chains(self, _: Session, request: ChainList) -> ChainListDone:
+        return ChainListDone(rid=request.rid, count=0, chains={})
+
+    def _no_chain(self, _: Session, request: ChainLoad | ChainScan) -> Done:
+        raise NotFound("this version has no effect chains", "Put effects on the take in the session.")
+
+    def _pause(self, _: Session, request: EnginePause) -> Done:
+        self._runs.book.pause()
+        return Done(rid=request.rid, request="engine/pause")
+
+    def _resume(self, _: Session, request: EngineResume) -> Done:
+        self._runs.book.resume()
+        self._runs.wake()
+        return Done(rid=request.rid, request="engine/resume")
+
+    def _quit(self, _: Session, request: EngineQuit) -> Done:
+        # The answer is on its way before anything ends.
+        asyncio.get_running_loop().call_later(0.05, self._quit_service)
+        return Done(rid=request.rid, request="engine/quit")
+
+    def _put(self, session: Session, request: BlobPut) -> BlobPutDone:
+        received, path = self._uploads.put(session.key, request)
+        return BlobPutDone(rid=request.rid, received=received, path=path)
+
+    async def _get(self, session: Session, request: BlobGet) -> BlobGetDone:
+        path = Path(self._paths.readable(session, request.path))
+        # In a thread: the hash of a long file takes a while.
+        count, sha256, data = await asyncio.to_thread(self._downloads.get, path, request.index)
+        return BlobGetDone(rid=request.rid, index=request.index, count=count, sha256=sha256, data=data)

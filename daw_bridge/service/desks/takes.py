@@ -1,0 +1,123 @@
+"""Requests about takes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from daw_bridge.audition.auditioner import Auditioner
+from daw_bridge.history.book import JobBook
+from daw_bridge.history.entries import TakeEntry, TakeFile
+from daw_bridge.live.board import ParameterBoard
+from daw_bridge.live.specs import preset_of
+from daw_bridge.messages.answers import Done
+from daw_bridge.messages.takes import (
+    AbMatch,
+    AbSelect,
+    AbSet,
+    AbSetDone,
+    TakeApply,
+    TakeApplyDone,
+    TakeAudition,
+    TakeList,
+    TakeListDone,
+    TakeRate,
+    TakeRecall,
+    TakeRecallDone,
+)
+from daw_bridge.service.desk import Handlers
+from daw_bridge.service.paths import Paths
+from daw_bridge.service.session import Session
+from engine.errors import AudioMissing, NotFound
+from engine.spec_json import spec_to_dict
+
+
+class TakeDesk:
+    """Lets takes be heard, rated, used and found again."""
+
+    def __init__(self, book: JobBook, auditioner: Auditioner, board: ParameterBoard, paths: Paths) -> None:
+        self._book = book
+        self._auditioner = auditioner
+        self._board = board
+        self._paths = paths
+
+    def handlers(self) -> Handlers:
+        return {
+            TakeList: self._list,
+            TakeAudition: self._audition,
+            TakeRate: self._rate,
+            TakeApply: self._apply,
+            TakeRecall: self._recall,
+            AbSet: self._set_ab,
+            AbSelect: self._select,
+            AbMatch: self._match,
+        }
+
+    def _list(self, _: Session, request: TakeList) -> TakeListDone:
+        entries = self._book.history.takes(request.job_id)
+        return TakeListDone(rid=request.rid, count=len(entries), takes={"takes": [told(e) for e in entries]})
+
+    async def _audition(self, _: Session, request: TakeAudition) -> Done:
+        if request.on:
+            await self._auditioner.play(self._present(request.job_id, request.index).take.path)
+        else:
+            await self._auditioner.stop()
+        return Done(rid=request.rid, request="take/audition")
+
+    def _rate(self, _: Session, request: TakeRate) -> Done:
+        number = request.index + 1
+        self._book.history.rate(request.job_id, number, request.rating)
+        self._book.history.set_favourite(request.job_id, number, request.rating > 0)
+        return Done(rid=request.rid, request="take/rate")
+
+    def _apply(self, _: Session, request: TakeApply) -> TakeApplyDone:
+        entry = self._present(request.job_id, request.index)
+        # A session refers to it from now on: the disk budget must not take it away.
+        self._book.history.set_favourite(request.job_id, entry.number, True)
+        return TakeApplyDone(rid=request.rid, path=entry.take.path)
+
+    def _recall(self, _: Session, request: TakeRecall) -> TakeRecallDone:
+        entry = self._entry(request.job_id, request.index)
+        job = self._book.history.job(request.job_id)
+        content = spec_to_dict(job.spec) | {"seed": entry.take.seed, "takes": 1}
+        self._board.load(preset_of(job.spec))
+        return TakeRecallDone(rid=request.rid, spec=content)
+
+    async def _set_ab(self, session: Session, request: AbSet) -> AbSetDone:
+        path_a, path_b = (self._paths.readable(session, path) for path in (request.path_a, request.path_b))
+        gains = await self._auditioner.set_ab(path_a, path_b)
+        return AbSetDone(rid=request.rid, gain_a_db=gains.a_db, gain_b_db=gains.b_db)
+
+    async def _select(self, _: Session, request: AbSelect) -> Done:
+        await self._auditioner.select(request.side)
+        return Done(rid=request.rid, request="ab/select")
+
+    async def _match(self, _: Session, request: AbMatch) -> Done:
+        await self._auditioner.match(request.on)
+        return Done(rid=request.rid, request="ab/match")
+
+    def _entry(self, job_id: str, index: int) -> TakeEntry:
+        entries = self._book.history.takes(job_id)
+        if index >= len(entries):
+            raise NotFound(f"job {job_id} has {len(entries)} takes, none with index {index}")
+        return entries[index]
+
+    def _present(self, job_id: str, index: int) -> TakeEntry:
+        entry = self._entry(job_id, index)
+        if entry.file is not TakeFile.PRESENT:
+            raise AudioMissing(
+                f"the file of take {index} of job {job_id} is {entry.file.value}",
+                "Render it again: /ldm/1/job/retry with 0.",
+            )
+        return entry
+
+
+def told(entry: TakeEntry) -> dict[str, Any]:
+    """Return a take as JSON has it."""
+    return {
+        **asdict(entry.take),
+        "index": entry.number - 1,
+        "file": entry.file.value,
+        "rating": entry.rating,
+        "favourite": entry.is_favourite,
+    }

@@ -1,0 +1,73 @@
+"""Which files a client may name: on this machine any, from elsewhere only those in folders made for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from daw_bridge.errors import PathDenied
+from daw_bridge.service.session import Session
+from engine.errors import AudioMissing, NotFound, OutputError, TooLarge
+
+MAX_SPEC_BYTES = 1_000_000
+
+
+class Paths:
+    """Confines the clients of other machines to some folders, symbolic links resolved."""
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._roots = tuple(os.path.realpath(root) for root in roots)
+
+    def readable(self, session: Session, path: str) -> str:
+        """Return the whole path of an existing file.
+
+        Raises:
+            PathDenied: outside the client's folders, or not a whole path.
+            AudioMissing: there is no such file.
+        """
+        allowed = self._allowed(session, path)
+        if not Path(allowed).is_file():
+            raise AudioMissing(f"{path!r:.300} is not a file", "Check the path.")
+        return allowed
+
+    def folder(self, session: Session, path: str) -> str:
+        """Return the whole path of a folder to write into, which need not exist yet; raises as readable."""
+        allowed = self._allowed(session, path)
+        if Path(allowed).is_file():
+            raise OutputError(f"{path!r:.300} is a file", "Give a folder.")
+        return allowed
+
+    def text(self, session: Session, path: str) -> str:
+        """Return the content of a small text file.
+
+        Raises:
+            PathDenied, AudioMissing: as readable.
+            TooLarge: more than MAX_SPEC_BYTES.
+            NotFound: it cannot be read, or is no UTF-8.
+        """
+        allowed = self.readable(session, path)
+        try:
+            with Path(allowed).open("rb") as file:
+                content = file.read(MAX_SPEC_BYTES + 1)
+            if len(content) > MAX_SPEC_BYTES:
+                raise TooLarge(f"{path!r:.300} has more than {MAX_SPEC_BYTES} bytes")
+            return content.decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotFound(f"{path!r:.300} cannot be read as text: {error}") from error
+
+    def _allowed(self, session: Session, path: str) -> str:
+        if "\0" in path or not Path(path).is_absolute():
+            raise PathDenied(f"{path!r:.300} is not a whole path", "Give it from the root of the disk on.")
+        real = os.path.realpath(path)
+        if session.is_remote and not any(_is_within(real, root) for root in self._roots):
+            raise PathDenied(
+                f"{path!r:.300} is outside the folders that a client of another machine may use",
+                "Send the file by /ldm/1/blob/put and use the path that it answers.",
+            )
+        # The path as given for local clients: a link of theirs may mean something to them.
+        return real if session.is_remote else os.path.normpath(path)
+
+
+def _is_within(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)

@@ -1,0 +1,301 @@
+"""The queue at work: jobs go to a worker one by one, and what becomes of them is written and told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from daw_bridge.history.book import JobBook
+from daw_bridge.jobs.estimate import left_s
+from daw_bridge.jobs.progress import fraction, number
+from daw_bridge.jobs.state import Job, JobState
+from daw_bridge.messages.events import (
+    JobDoneEvent,
+    JobFailEvent,
+    JobPreviewEvent,
+    JobProgressEvent,
+    JobStateEvent,
+    JobTakeEvent,
+)
+from daw_bridge.service.audience import Audience
+from daw_bridge.workers.asking import Questions, error_of
+from daw_bridge.workers.base import OnEvent, Worker, WorkOrder
+from engine.errors import EngineError
+from engine.spec_json import spec_to_dict
+from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent, Take
+
+RETRY_S = 5.0
+# Beyond so many jobs the time of those before a job is extrapolated.
+COUNTED_JOBS = 100
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Run:
+    """A job that a worker has now; times are of a clock that nobody sets."""
+
+    job: Job
+    started_s: float
+    expected_s: float
+    events: asyncio.Queue[JobEvent]
+    fraction: float = 0.0
+
+
+class Runs:
+    """Hands the jobs of a book to a worker; use it within one event loop."""
+
+    def __init__(
+        self,
+        book: JobBook,
+        make_worker: Callable[[OnEvent], Worker],
+        audience: Audience,
+        *,
+        previews: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.book = book
+        self.worker = make_worker(self._receive)
+        self._device = asyncio.Lock()
+        self._questions = Questions("load")
+        self._audience = audience
+        self._previews = previews
+        self._preview_every: dict[str, int] = {}
+        self._clock = clock
+        self._runs: dict[str, _Run] = {}
+        self._next_seq: dict[str, int] = defaultdict(int)
+        self._wake = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Run jobs until cancelled."""
+        while True:
+            job = await self._next()
+            async with self._device:
+                await self._run(job)
+
+    async def close(self) -> None:
+        """End the worker; the job that it has is taken up again at the next start."""
+        await self.worker.close()
+
+    async def load(self, model: str) -> None:
+        """Let the worker load a model as soon as it is free; raises WorkFailed."""
+        async with self._device:
+            await self._questions.ask(self.worker, "load", {"name": model})
+
+    def wake(self) -> None:
+        """Look again whether there is something to do."""
+        self._wake.set()
+
+    def queued(self, job: Job, preview_every: int = 0) -> None:
+        """Tell of a new job; previews are for who waits for it now, and not kept over a restart."""
+        if preview_every:
+            self._preview_every[job.id] = preview_every
+        self.told_state(job)
+        self.wake()
+
+    def cancel(self, target: str) -> int:
+        """Stop jobs; return how many. One that runs ends when its worker says so."""
+        jobs = self.book.cancel(target)
+        for job in jobs:
+            if job.state is JobState.CANCELLED:
+                self.ended(job)
+            else:
+                self.worker.cancel(job.id)
+        return len(jobs)
+
+    def told_state(self, job: Job) -> None:
+        position = self.book.queue.position(job.id) if job.state is JobState.QUEUED else 0
+        event = JobStateEvent(job_id=job.id, seq=self._seq(job.id), state=job.state.value, position=position)
+        self._audience.tell(job.id, event)
+
+    def ended(self, job: Job) -> None:
+        """Tell that a job has ended, and how."""
+        self.told_state(job)
+        seq = self._seq(job.id)
+        self._next_seq.pop(job.id, None)
+        self._preview_every.pop(job.id, None)
+        self._audience.tell(job.id, end_of(job, seq))
+
+    def eta_s(self, job: Job) -> float:
+        """Return the seconds until a job is done, if none goes before it that is not there yet."""
+        own_s = self.book.estimator.duration_s(job.spec)
+        if (run := self._runs.get(job.id)) is not None:
+            return self._left_s(run)
+        running_s = sum(self._left_s(run) for run in self._runs.values())
+        return running_s + self._before_s(self.book.queue.position(job.id)) + own_s
+
+    def fraction(self, job_id: str) -> float:
+        return self._runs[job_id].fraction if job_id in self._runs else 0.0
+
+    def _before_s(self, position: int) -> float:
+        waiting = [job for job, _ in zip(self.book.queue, range(min(position, COUNTED_JOBS)), strict=False)]
+        if not waiting:
+            return 0.0
+        return sum(self.book.estimator.duration_s(job.spec) for job in waiting) * position / len(waiting)
+
+    def _left_s(self, run: _Run) -> float:
+        return left_s(run.expected_s, self._clock() - run.started_s, run.fraction)
+
+    async def _next(self) -> Job:
+        while True:
+            self._wake.clear()
+            try:
+                job = self.book.start_next()
+            except EngineError as error:
+                _LOG.warning("no job can be started: %s", error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            if job is not None:
+                return job
+            await self._wake.wait()
+
+    async def _run(self, job: Job) -> None:
+        expected_s = self.book.estimator.duration_s(job.spec)
+        run = _Run(job=job, started_s=self._clock(), expected_s=expected_s, events=asyncio.Queue())
+        self._runs[job.id] = run
+        try:
+            self.told_state(job)
+            await self.worker.submit(WorkOrder(job_id=job.id, op="render", arguments=self._arguments(job)))
+            while not await self._follow(run, await run.events.get()):
+                pass
+        except Exception:  # noqa: BLE001 - one job must not end the others
+            _LOG.exception("job %s", job.id)
+            self.worker.cancel(job.id)
+            self.ended(await self._written(lambda: self.book.fail(job.id, _UNFORESEEN)))
+        finally:
+            del self._runs[job.id]
+
+    def _arguments(self, job: Job) -> dict[str, object]:
+        out = {"folder": job.folder, "stem": job.file_stem}
+        arguments: dict[str, object] = {"spec": spec_to_dict(job.spec), "out": out}
+        if every := self._preview_every.get(job.id, 0):
+            arguments["previews"] = {"folder": str(self._previews / job.id), "every": every}
+        return arguments
+
+    def _receive(self, event: JobEvent) -> None:
+        if (run := self._runs.get(event.job_id)) is not None:
+            run.events.put_nowait(event)
+        else:
+            self._questions.receive(event)
+
+    async def _follow(self, run: _Run, event: JobEvent) -> bool:
+        """Write and tell an event; True when it ended the job."""
+        match event.kind:
+            case EventKind.PROGRESS:
+                self._tell_progress(run, event.payload)
+            case EventKind.PREVIEW:
+                self._tell_preview(run, event.payload)
+            case EventKind.TAKE:
+                await self._add_take(run, event.payload)
+            case EventKind.DONE:
+                elapsed_s = self._clock() - run.started_s
+                self.ended(await self._written(lambda: self.book.finish(run.job.id, elapsed_s)))
+                return True
+            case EventKind.FAIL:
+                info = error_of(event.payload)
+                self.ended(await self._written(lambda: self._failed(run.job.id, info)))
+                return True
+            case _:
+                pass
+        return False
+
+    def _failed(self, job_id: str, info: ErrorInfo) -> Job:
+        if info.code is ErrorCode.CANCELLED and self.book.queue.get(job_id).is_cancelling:
+            return self.book.confirm_cancel(job_id)
+        return self.book.fail(job_id, info)
+
+    async def _add_take(self, run: _Run, payload: Mapping[str, object]) -> None:
+        take = take_of(payload)
+        job = await self._written(lambda: self.book.add_take(run.job.id, take))
+        event = JobTakeEvent(
+            job_id=job.id,
+            seq=self._seq(job.id),
+            index=len(job.takes) - 1,
+            path=take.path,
+            clap_score=take.clap_score,
+            seed=take.seed,
+            peak_db=take.peak_db,
+            rms_db=take.rms_db,
+            length_samples=take.length_samples,
+            spec_digest=take.spec_digest,
+        )
+        self._audience.tell(job.id, event)
+
+    async def _written(self, change: Callable[[], T]) -> T:
+        """Change the book, again and again while the disk is full: what has happened must be written."""
+        while True:
+            try:
+                return change()
+            except EngineError as error:
+                _LOG.warning("the history cannot be written: %s", error)
+                await asyncio.sleep(RETRY_S)
+
+    def _tell_progress(self, run: _Run, payload: Mapping[str, object]) -> None:
+        run.fraction = max(run.fraction, fraction(payload))
+        event = JobProgressEvent(
+            job_id=run.job.id,
+            seq=self._last_seq(run.job.id),
+            step=int(number(payload, "step")),
+            total=int(number(payload, "total")),
+            fraction=run.fraction,
+            eta_s=self._left_s(run),
+            stage=str(payload.get("stage", ""))[:32],
+            take=max(1, int(number(payload, "take"))),
+            takes=run.job.spec.takes,
+        )
+        self._audience.tell(run.job.id, event)
+
+    def _tell_preview(self, run: _Run, payload: Mapping[str, object]) -> None:
+        event = JobPreviewEvent(
+            job_id=run.job.id,
+            seq=self._last_seq(run.job.id),
+            path=str(payload["path"]),
+            step=int(number(payload, "step")),
+            take=max(1, int(number(payload, "take"))),
+        )
+        self._audience.tell(run.job.id, event)
+
+    def _seq(self, job_id: str) -> int:
+        seq = self._next_seq[job_id]
+        self._next_seq[job_id] = seq + 1
+        return seq
+
+    def _last_seq(self, job_id: str) -> int:
+        return max(0, self._next_seq[job_id] - 1)
+
+
+_UNFORESEEN = ErrorInfo(
+    code=ErrorCode.INTERNAL,
+    message="the job failed in a way nobody foresaw",
+    hint="Please report it together with the service's log.",
+)
+
+
+def take_of(payload: Mapping[str, object]) -> Take:
+    """Read the take of a worker's event."""
+    return Take(
+        path=str(payload["path"]),
+        seed=int(str(payload["seed"])),
+        clap_score=number(payload, "clap_score"),
+        peak_db=number(payload, "peak_db"),
+        rms_db=number(payload, "rms_db"),
+        length_samples=int(number(payload, "length_samples")),
+        spec_digest=str(payload["spec_digest"]),
+    )
+
+
+def end_of(job: Job, seq: int) -> JobDoneEvent | JobFailEvent:
+    """Return the event that tells how a job has ended."""
+    if job.state is JobState.FINISHED:
+        path = job.takes[0].path if job.takes else ""
+        recipe = str(Path(path).with_suffix(".json")) if path else ""
+        return JobDoneEvent(job_id=job.id, seq=seq, takes=len(job.takes), path=path, recipe=recipe)
+    error = job.error or ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
+    return JobFailEvent.of(job.id, seq, error)

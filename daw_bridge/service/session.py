@@ -1,0 +1,50 @@
+"""Who is on the other end: one session for each TCP connection or UDP address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from daw_bridge.messages.base import Reply
+
+
+class Peer(Protocol):
+    """One way to a client."""
+
+    @property
+    def key(self) -> Hashable: ...
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def loses_packets(self) -> bool:
+        """Tell whether what is sent may not arrive, so that ends of jobs must be sent again."""
+        ...
+
+    def send(self, reply: Reply) -> None:
+        """Send without waiting; what cannot be sent is given up, never raised."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """What the service knows of a client for as long as it is there.
+
+    pending are requests that are not answered yet. A client that has said its name is the same client over
+    another connection, as far as repeated requests are concerned.
+    """
+
+    peer: Peer
+    is_authorised: bool
+    is_remote: bool
+    name: str = ""
+    seen_s: float = 0.0
+    pending: set[asyncio.Future[None]] = field(default_factory=set)
+
+    @property
+    def key(self) -> Hashable:
+        """Return by which key the answers to this client are remembered."""
+        return ("named", self.peer.host, self.name) if self.name else self.peer.key
