@@ -57,6 +57,10 @@ class LatentStore:
         noise_BCHW = torch.randn(mean_BCHW.shape, generator=generator)
         return self.scale_factor * (mean_BCHW + std_BCHW * noise_BCHW)
 
+    def mean(self, indices: np.ndarray) -> Tensor:
+        """Return the posterior's mean of each clip, times the scale factor; shape (B, C, H, W)."""
+        return self.scale_factor * self._mean[indices].float()
+
     def audio_embeddings(self, indices: np.ndarray) -> Tensor:
         return self._audio[indices].float()
 

@@ -6,6 +6,8 @@ E embedding.
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import Sequence
 
 import torch
@@ -80,10 +82,17 @@ def without_equal_captions(logits_BK: Tensor, captions: Sequence[str]) -> Tensor
     return logits_BK.masked_fill(equal_BK.fill_diagonal_(False), -torch.inf)
 
 
-def min_snr_weight(alpha_bar_B: Tensor, gamma: float) -> Tensor:
-    """Return min(SNR, gamma) / SNR, the weight of an eps loss (Hang et al. 2023, eq. 5)."""
+def noise_error_weight(
+    alpha_bar_B: Tensor, gamma: float, floor: float = 0.0, ceiling: float = math.inf
+) -> Tensor:
+    """Return the weight of an eps loss that clamps its weight as an x0 loss to [floor, gamma].
+
+    With no floor it is min(SNR, gamma) / SNR (Hang et al. 2023, eq. 5). A floor of 1 is the truncated SNR of
+    Salimans & Ho 2022, sec. 4: near pure noise an eps loss of almost nothing still hides an x0 that is wrong
+    all over. ceiling bounds the weight there.
+    """
     snr_B = alpha_bar_B / (1.0 - alpha_bar_B)
-    return snr_B.clamp(max=gamma) / snr_B
+    return (snr_B.clamp(min=floor, max=gamma) / snr_B).clamp(max=ceiling)
 
 
 def diffusion_loss(predicted_BCHW: Tensor, noise_BCHW: Tensor, weight_B: Tensor) -> Tensor:

@@ -67,12 +67,16 @@ def test_an_equal_caption_of_another_clip_is_no_wrong_answer() -> None:
     assert math.isfinite(losses.contrastive_loss(masked).item())
 
 
-def test_min_snr_weight_turns_an_eps_loss_into_a_clamped_x0_loss() -> None:
+def test_the_weight_turns_an_eps_loss_into_a_clamped_x0_loss() -> None:
     alpha_bar = torch.tensor([0.9999, 0.8, 0.5, 0.01])
-    weight = losses.min_snr_weight(alpha_bar, gamma=5.0)
     snr = alpha_bar / (1 - alpha_bar)
+    weight = losses.noise_error_weight(alpha_bar, gamma=5.0)
     assert torch.allclose(weight * snr, torch.minimum(snr, torch.tensor(5.0)))
     assert weight[-1].item() == 1.0
+    floored = losses.noise_error_weight(alpha_bar, gamma=5.0, floor=1.0)
+    assert torch.allclose(floored * snr, snr.clamp(1.0, 5.0))
+    bounded = losses.noise_error_weight(alpha_bar, gamma=5.0, floor=1.0, ceiling=20.0)
+    assert torch.allclose(bounded[:-1], floored[:-1]) and bounded[-1].item() == 20.0
 
 
 def test_adaptive_weight_balances_the_gradients() -> None:

@@ -18,7 +18,7 @@ from engine.training.batches import BatchSampler, step_generator
 from engine.training.ema import Ema
 from engine.training.latents import LatentStore
 from engine.training.loop import Metrics, Parts
-from engine.training.losses import diffusion_loss, min_snr_weight
+from engine.training.losses import diffusion_loss, noise_error_weight
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 
 
@@ -29,6 +29,8 @@ class LdmRecipeConfig:
     The paper conditions by sound alone (0); the released training code mixes in 0.69. shards parts of
     a batch are computed side by side, each by one thread: the U-Net's small tensors keep two threads
     busy in no other way. The weights depend on their number, not on the threads that are there.
+    min_snr_gamma, snr_floor and weight_ceiling are those of `noise_error_weight`. Without posterior_noise
+    the latents are the posteriors' means: what the VAE does not use is then not learnt as noise.
     """
 
     network: UNetConfig = field(
@@ -41,6 +43,9 @@ class LdmRecipeConfig:
     drop_probability: float = 0.1
     text_probability: float = 0.0
     min_snr_gamma: float = 5.0
+    snr_floor: float = 0.0
+    weight_ceiling: float = 200.0
+    posterior_noise: bool = True
     optimiser: OptimiserConfig = field(
         default_factory=lambda: OptimiserConfig(learning_rate=1e-3, warmup_steps=500, weight_decay=0.0)
     )
@@ -87,7 +92,12 @@ class LdmRecipe(Parts):
         """Return a shard's part of the plain and the weighted loss, and the gradients of the latter."""
         with mixed_precision(self.config.bfloat16):
             predicted_BCHW = self.network(noisy_BCHW, t_B, condition_BE)
-        weight_B = min_snr_weight(self._schedule.alpha_bar[t_B].float(), self.config.min_snr_gamma)
+        weight_B = noise_error_weight(
+            self._schedule.alpha_bar[t_B].float(),
+            self.config.min_snr_gamma,
+            self.config.snr_floor,
+            self.config.weight_ceiling,
+        )
         share = len(t_B) / batch
         weighted = share * diffusion_loss(predicted_BCHW, noise_BCHW, weight_B)
         plain = share * diffusion_loss(predicted_BCHW.detach(), noise_BCHW, torch.ones_like(weight_B))
@@ -95,7 +105,10 @@ class LdmRecipe(Parts):
 
     def _batch(self, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         indices = self._batches.indices(step)
-        z_BCHW = self._latents.sample(indices, generator)
+        if self.config.posterior_noise:
+            z_BCHW = self._latents.sample(indices, generator)
+        else:
+            z_BCHW = self._latents.mean(indices)
         condition_BE = self._latents.audio_embeddings(indices)
         by_text_B = torch.rand(len(indices), generator=generator) < self.config.text_probability
         condition_BE = torch.where(by_text_B[:, None], self._latents.text_embeddings(indices), condition_BE)
