@@ -101,7 +101,9 @@ def test_values_need_the_standard_library_alone(module: str) -> None:
 
 
 # Run in a process of their own; an import contract keeps the service out of them.
-PLAYER = {f"daw_bridge/audition/{name}.py" for name in ("deck", "levels", "loader", "mixer", "output", "player")}
+PLAYER = {
+    f"daw_bridge/audition/{name}.py" for name in ("deck", "levels", "loader", "mixer", "output", "player")
+}
 
 
 def test_service_and_panel_load_no_numerics() -> None:
