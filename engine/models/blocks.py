@@ -14,9 +14,9 @@ from torch.nn import functional as F
 NORM_GROUPS = 32
 
 
-def group_norm(channels: int, eps: float) -> nn.GroupNorm:
-    """Return a norm of 32 groups, or of the most that divide both 32 and a narrower width."""
-    return nn.GroupNorm(math.gcd(NORM_GROUPS, channels), channels, eps=eps)
+def group_norm(channels: int, eps: float, groups: int = NORM_GROUPS) -> nn.GroupNorm:
+    """Return a norm of so many groups, or of the most that divide both that and the width."""
+    return nn.GroupNorm(math.gcd(groups, channels), channels, eps=eps)
 
 
 def conv3(in_channels: int, out_channels: int, stride: int = 1, padding: int = 1) -> nn.Conv2d:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.models.blocks import (
+    NORM_GROUPS,
     attend,
     conv1,
     conv3,
@@ -32,7 +33,9 @@ class UNetConfig:
 
     Attention has width / head_channels heads, so wider levels have more of them. `heads` instead
     fixes their number on every level: the maths that diffusers gives the released weights.
-    attention_levels are indices into channel_mult; the middle always attends.
+    attention_levels are indices into channel_mult; the middle always attends. A narrow network wants fewer
+    norm_groups: in a group of one channel the norm takes away its mean and scale, and with them what the
+    noise to predict has of both, an error of 0.006 on 256 latent cells at every level of noise.
     """
 
     in_channels: int = 8
@@ -44,6 +47,7 @@ class UNetConfig:
     head_channels: int = 32
     heads: int | None = None
     condition_width: int = 512
+    norm_groups: int = NORM_GROUPS
 
     def __post_init__(self) -> None:
         if not self.channel_mult or self.res_blocks < 1:
@@ -83,14 +87,15 @@ class UNetConfig:
 class ResBlock(nn.Module):
     """Two convolutions around an added embedding, with a residual."""
 
-    def __init__(self, in_channels: int, out_channels: int, embedding_width: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, config: UNetConfig) -> None:
         super().__init__()
+        groups, embedding_width = config.norm_groups, config.embedding_width
         self.in_layers = nn.Sequential(
-            group_norm(in_channels, RESIDUAL_EPS), nn.SiLU(), conv3(in_channels, out_channels)
+            group_norm(in_channels, RESIDUAL_EPS, groups), nn.SiLU(), conv3(in_channels, out_channels)
         )
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding_width, out_channels))
         self.out_layers = nn.Sequential(
-            group_norm(out_channels, RESIDUAL_EPS),
+            group_norm(out_channels, RESIDUAL_EPS, groups),
             nn.SiLU(),
             nn.Identity(),
             zero_initialised(conv3(out_channels, out_channels)),
@@ -160,9 +165,9 @@ class TransformerBlock(nn.Module):
 class SpatialTransformer(nn.Module):
     """Attention among all cells of a latent, with a residual."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, norm_groups: int) -> None:
         super().__init__()
-        self.norm = group_norm(width, TRANSFORMER_EPS)
+        self.norm = group_norm(width, TRANSFORMER_EPS, norm_groups)
         self.proj_in = conv1(width, width)
         self.transformer_blocks = nn.ModuleList([TransformerBlock(width, heads)])
         self.proj_out = zero_initialised(conv1(width, width))
@@ -227,7 +232,7 @@ class UNet(nn.Module):
         self.middle_block = _middle_block(config)
         self.output_blocks = _output_blocks(config, skip_widths)
         self.out = nn.Sequential(
-            group_norm(config.widths[0], RESIDUAL_EPS),
+            group_norm(config.widths[0], RESIDUAL_EPS, config.norm_groups),
             nn.SiLU(),
             zero_initialised(conv3(config.widths[0], config.out_channels)),
         )
@@ -252,9 +257,9 @@ class UNet(nn.Module):
 
 def _stage(config: UNetConfig, level: int, in_channels: int) -> Stage:
     width = config.widths[level]
-    stage = Stage([ResBlock(in_channels, width, config.embedding_width)])
+    stage = Stage([ResBlock(in_channels, width, config)])
     if level in config.attention_levels:
-        stage.append(SpatialTransformer(width, config.heads_at(level)))
+        stage.append(SpatialTransformer(width, config.heads_at(level), config.norm_groups))
     return stage
 
 
@@ -277,9 +282,9 @@ def _middle_block(config: UNetConfig) -> Stage:
     width = config.widths[deepest]
     return Stage(
         [
-            ResBlock(width, width, config.embedding_width),
-            SpatialTransformer(width, config.heads_at(deepest)),
-            ResBlock(width, width, config.embedding_width),
+            ResBlock(width, width, config),
+            SpatialTransformer(width, config.heads_at(deepest), config.norm_groups),
+            ResBlock(width, width, config),
         ]
     )
 

@@ -7,7 +7,6 @@ E embedding.
 from __future__ import annotations
 
 import math
-
 from collections.abc import Sequence
 
 import torch

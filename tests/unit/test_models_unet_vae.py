@@ -50,6 +50,15 @@ def test_heads_grow_with_width_unless_fixed(config: UNetConfig, heads: list[int]
     assert head_counts(config) == heads
 
 
+@pytest.mark.parametrize(("norm_groups", "smallest"), [(32, 1), (8, 4)])
+def test_the_norms_of_a_narrow_unet_have_so_many_groups(norm_groups: int, smallest: int) -> None:
+    with torch.device("meta"):
+        unet = UNet(UNetConfig(base_channels=32, norm_groups=norm_groups))
+    norms = [module for module in unet.modules() if isinstance(module, nn.GroupNorm)]
+    assert {norm.num_groups for norm in norms} == {norm_groups}
+    assert min(norm.num_channels // norm.num_groups for norm in norms) == smallest
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (8, 4), (13, 7), (21, 16)])
 def test_unet_takes_latents_of_any_size(size: tuple[int, int]) -> None:
