@@ -68,11 +68,12 @@ class JobTakeEvent(Reply):
     index: int = arg(TAKE_INDEX)
     path: str = arg(file_path(_PATH, "rain_1.wav", fewest=0))
     clap_score: float = arg(Number("cosine similarity to the prompt", 0.41, -2.0, 2.0))
-    seed: int = arg(Whole("seed that gave it", 7, 0, MAX_SEED))
     peak_db: float = arg(LEVEL)
     rms_db: float = arg(LEVEL)
     length_samples: int = arg(Whole("exact length in sample frames", 192_000, 0, MAX_SEED))
     spec_digest: str = arg(Text("SHA-256 of the spec", "9f86d0", most=64))
+    # Last: Pure Data and SuperCollider read no 64-bit numbers, and nothing that comes after one.
+    seed: int = arg(Whole("seed that gave it", 7, 0, MAX_SEED))
 
 
 @reply("job/<job_id>/done")

@@ -12,13 +12,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from daw_bridge.audition.auditioner import Auditioner
 from daw_bridge.audition.events import AuditionEvent
-from daw_bridge.errors import PortTaken
+from daw_bridge.errors import NotAuthorised, PortTaken
 from daw_bridge.history.book import JobBook
 from daw_bridge.history.history import History
 from daw_bridge.live.board import ParameterBoard
@@ -32,7 +31,7 @@ from daw_bridge.resources import shipped
 from daw_bridge.service.audience import Audience
 from daw_bridge.service.blobs import Uploads
 from daw_bridge.service.chores import Chores
-from daw_bridge.service.config import ServiceConfig
+from daw_bridge.service.config import VERSION, ServiceConfig
 from daw_bridge.service.desk import Desk, Handlers
 from daw_bridge.service.desks.connection import ConnectionDesk
 from daw_bridge.service.desks.engine import EngineDesk
@@ -68,10 +67,18 @@ class Ports:
 
 
 class Service:
-    """One user's service; make_worker says what renders, a process of the engine unless told otherwise."""
+    """One user's service.
+
+    make_worker says what renders and make_chores what answers short questions: processes of the engine unless
+    told otherwise.
+    """
 
     def __init__(
-        self, config: ServiceConfig, history: History, make_worker: MakeWorker | None = None
+        self,
+        config: ServiceConfig,
+        history: History,
+        make_worker: MakeWorker | None = None,
+        make_chores: MakeWorker | None = None,
     ) -> None:
         self._config = config
         self._folders = config.folders
@@ -87,7 +94,7 @@ class Service:
         self._uploads = Uploads(self._folders.uploads)
         make_worker = make_worker or self._process("worker")
         self.runs = Runs(self.book, make_worker, self.audience, previews=self._folders.previews)
-        self._chores = Chores(self._process("chores"))
+        self._chores = Chores(make_chores or self._process("chores"))
         self._auditioner = Auditioner(_heard)
         self._live = LiveDesk(self.board, PresetStore(self._folders.presets), self.audience)
         self._desk = Desk(self._handlers())
@@ -99,7 +106,10 @@ class Service:
 
         Raises:
             PortTaken: a port that was asked for belongs to another program.
+            NotAuthorised: others could reach the host, and there is no token.
         """
+        if not self._config.token and not is_loopback(self._config.host):
+            raise NotAuthorised(f"listening on {self._config.host} needs a token.", "Give one.")
         self._tidy_start()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
@@ -175,11 +185,13 @@ class Service:
         loop = asyncio.get_running_loop()
 
         async def start(host: str, port: int) -> int:
-            transport, _ = await loop.create_datagram_endpoint(self._udp_door, local_addr=(host, port))
+            sock = _datagram_socket(host, port)
+            try:
+                transport, _ = await loop.create_datagram_endpoint(lambda: self._udp_door(sock), sock=sock)
+            except BaseException:
+                sock.close()
+                raise
             stack.callback(transport.close)
-            sock = transport.get_extra_info("socket")
-            with suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             return int(sock.getsockname()[1])
 
         return await _on_port(self._config.udp_port, start, self._config)
@@ -194,8 +206,15 @@ class Service:
 
         return await _on_port(self._config.tcp_port, start, self._config)
 
-    def _udp_door(self) -> UdpDoor:
-        return UdpDoor(greet=self._greet, receive=self._receive, refuse=self._desk.refuse, leave=self._leave)
+    def _udp_door(self, sock: socket.socket) -> UdpDoor:
+        return UdpDoor(
+            sock,
+            greet=self._greet,
+            receive=self._receive,
+            refuse=self._desk.refuse,
+            leave=self._leave,
+            is_needed=lambda session: self.audience.concerns(session.peer),
+        )
 
     def _tcp_door(self) -> TcpDoor:
         return TcpDoor(
@@ -214,7 +233,7 @@ class Service:
             refuse=self._desk.refuse,
             job_of=self.book.history.job,
             own=self.audience.own,
-            tell_end=lambda peer, job: peer.send(end_of(job, 0)),
+            end_of=lambda job: end_of(job, 0),
         )
 
     def _greet(self, peer: Peer) -> Session:
@@ -269,7 +288,7 @@ class Service:
 
     def _details(self) -> dict[str, Any]:
         return {
-            "version": version("daw-bridge"),
+            "version": VERSION,
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "clients": len(self._connections),
             "listeners": len(self.audience),
@@ -282,6 +301,24 @@ class Service:
         self._live.close()
         self.audience.close()
         await asyncio.gather(self.runs.close(), self._chores.close(), self._auditioner.close())
+        for connection in tuple(self._connections):
+            # It has had time to take what was on its way.
+            connection.abort()
+
+
+def _datagram_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and does not block; raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def _on_port(port: int, start: Callable[[str, int], Awaitable[int]], config: ServiceConfig) -> int:

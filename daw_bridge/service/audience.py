@@ -58,9 +58,10 @@ class Audience:
         return listener.number
 
     def unsubscribe(self, peer: Peer) -> None:
-        """Tell a peer only of its own jobs from now on."""
+        """Tell a peer only of its own jobs from now on, and of no parameters."""
         if (listener := self._listeners.get(peer.key)) is not None:
             listener.wants_all = False
+            listener.patterns.clear()
 
     def own(self, peer: Peer, job_id: str) -> None:
         """Tell a peer of a job until that has ended."""
@@ -84,6 +85,11 @@ class Audience:
     def leave(self, peer: Peer) -> None:
         """Tell a peer nothing more."""
         self._listeners.pop(peer.key, None)
+
+    def concerns(self, peer: Peer) -> bool:
+        """Tell whether a peer is still to be told something."""
+        listener = self._listeners.get(peer.key)
+        return listener is not None and not self._is_idle(listener)
 
     def heard(self, peer: Peer) -> None:
         """Note that a peer is alive."""
@@ -127,11 +133,14 @@ class Audience:
         return listener
 
     def _make_room(self) -> None:
-        """Give up the listeners that nothing concerns any more, or else the one that was silent longest."""
+        """Give up the listeners that nothing concerns any more, or else the one that was silent longest.
+
+        Of those with a connection none has to say anything to be there.
+        """
         for key in [key for key, listener in self._listeners.items() if self._is_idle(listener)]:
             del self._listeners[key]
         if len(self._listeners) >= MOST:
-            silent = min(self._listeners.values(), key=lambda listener: listener.heard_s)
+            silent = min(self._listeners.values(), key=lambda one: (not one.peer.loses_packets, one.heard_s))
             del self._listeners[silent.peer.key]
 
     def _is_idle(self, listener: _Listener) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import platformdirs
 
+VERSION = version("daw-bridge")
 LOOPBACK = "127.0.0.1"
 APP = "daw-bridge"
 GIB = 2**30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 
 from daw_bridge.messages.base import Reply
 from daw_bridge.messages.events import JobDoneEvent, JobFailEvent, JobProgressEvent
@@ -42,6 +43,7 @@ class EventFeed:
 
     repeats_ends: bool
     _progress: dict[str, _Progress] = field(default_factory=dict)
+    # In the order in which they were told last: a thousand of them must not be looked at each time.
     _ends: dict[str, _End] = field(default_factory=dict)
 
     def offer(self, event: Reply, now_s: float) -> list[Reply]:
@@ -63,7 +65,7 @@ class EventFeed:
     def next_due_s(self) -> float | None:
         """Return the time of the next `due` that has something to send; None while nothing waits."""
         times = [item.told_s + PROGRESS_INTERVAL_S for item in self._progress.values() if item.held]
-        times += [end.told_s + REPEAT_INTERVAL_S for end in self._ends.values()]
+        times += [end.told_s + REPEAT_INTERVAL_S for end in islice(self._ends.values(), 1)]
         return min(times, default=None)
 
     def _offer_progress(self, event: JobProgressEvent, now_s: float) -> list[Reply]:
@@ -81,6 +83,7 @@ class EventFeed:
             return
         if len(self._ends) >= MOST_JOBS:
             del self._ends[next(iter(self._ends))]
+        self._ends.pop(event.job_id, None)
         self._ends[event.job_id] = _End(event=event, told_s=now_s)
 
     def _due_progress(self, now_s: float) -> list[Reply]:
@@ -92,9 +95,10 @@ class EventFeed:
         return sent
 
     def _due_ends(self, now_s: float) -> list[Reply]:
-        due = [end for end in self._ends.values() if now_s >= end.told_s + REPEAT_INTERVAL_S]
+        due = list(takewhile(lambda end: now_s >= end.told_s + REPEAT_INTERVAL_S, self._ends.values()))
         for end in due:
+            del self._ends[end.event.job_id]
             end.told_s, end.repeats = now_s, end.repeats + 1
-            if end.repeats >= REPEATS:
-                del self._ends[end.event.job_id]
+            if end.repeats < REPEATS:
+                self._ends[end.event.job_id] = end
         return [end.event for end in due]

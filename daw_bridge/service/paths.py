@@ -26,10 +26,14 @@ class Paths:
             PathDenied: outside the client's folders, or not a whole path.
             AudioMissing: there is no such file.
         """
-        allowed = self._allowed(session, path)
-        if not Path(allowed).is_file():
-            raise AudioMissing(f"{path!r:.300} is not a file", "Check the path.")
-        return allowed
+        return self._file(path, self._allowed(session, path))
+
+    def own(self, path: str) -> str:
+        """Return the whole path of a file of the service's own; raises as readable.
+
+        So for clients of this machine too: on it others may have an account, but no right to all files.
+        """
+        return self._file(path, self._confined(path))
 
     def folder(self, session: Session, path: str) -> str:
         """Return the whole path of a folder to write into, which need not exist yet; raises as readable."""
@@ -56,17 +60,29 @@ class Paths:
         except (OSError, UnicodeDecodeError) as error:
             raise NotFound(f"{path!r:.300} cannot be read as text: {error}") from error
 
+    def _file(self, path: str, allowed: str) -> str:
+        if not Path(allowed).is_file():
+            raise AudioMissing(f"{path!r:.300} is not a file", "Check the path.")
+        return allowed
+
     def _allowed(self, session: Session, path: str) -> str:
-        if "\0" in path or not Path(path).is_absolute():
-            raise PathDenied(f"{path!r:.300} is not a whole path", "Give it from the root of the disk on.")
-        real = os.path.realpath(path)
-        if session.is_remote and not any(_is_within(real, root) for root in self._roots):
+        # As given for clients of this machine: a link of theirs may mean something to them.
+        return self._confined(path) if session.is_remote else os.path.normpath(_whole(path))
+
+    def _confined(self, path: str) -> str:
+        real = os.path.realpath(_whole(path))
+        if not any(_is_within(real, root) for root in self._roots):
             raise PathDenied(
                 f"{path!r:.300} is outside the folders that a client of another machine may use",
                 "Send the file by /ldm/1/blob/put and use the path that it answers.",
             )
-        # The path as given for local clients: a link of theirs may mean something to them.
-        return real if session.is_remote else os.path.normpath(path)
+        return real
+
+
+def _whole(path: str) -> str:
+    if "\0" in path or not Path(path).is_absolute():
+        raise PathDenied(f"{path!r:.300} is not a whole path", "Give it from the root of the disk on.")
+    return path
 
 
 def _is_within(path: str, root: str) -> bool:

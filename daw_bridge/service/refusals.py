@@ -13,6 +13,9 @@ from engine.types import ConditionKind, RenderSpec
 
 MAX_LIST_BYTES = 1_000_000
 _LOG = logging.getLogger(__name__)
+# Accents, and characters that have no width.
+_UNSEEN = ("Mn", "Me", "Cf")
+_APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}\N{MODIFIER LETTER APOSTROPHE}"
 _Stamp = tuple[str, int, int]
 
 
@@ -66,13 +69,13 @@ def _read(path: Path) -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 def _pattern(phrase: str) -> re.Pattern[str] | None:
     """Return what finds a phrase in plain text; None for one without a letter."""
-    words = [_plain(word) + (r"\w*" if word.endswith("*") else "") for word in phrase.split()]
-    words = [word for word in words if word.strip(r"\w*")]
+    plain = [(_plain(word), r"\w*" if word.endswith("*") else "") for word in phrase.split()]
+    words = [word + rest for word, rest in plain if word]
     return re.compile(r"\b" + r" ".join(words) + r"\b") if words else None
 
 
 def _plain(text: str) -> str:
-    """Return lower-case words with one space between, without accents and punctuation."""
+    """Return lower-case words with one space between, without accents, punctuation and what has no width."""
     letters = unicodedata.normalize("NFKD", text.casefold())
-    kept = (letter for letter in letters if not unicodedata.combining(letter))
-    return " ".join(re.findall(r"\w+", "".join(kept)))
+    kept = (one for one in letters if one not in _APOSTROPHES and unicodedata.category(one) not in _UNSEEN)
+    return " ".join(re.findall(r"[^\W_]+", "".join(kept)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from daw_bridge.errors import HistoryDamaged
 from daw_bridge.history.book import JobBook
 from daw_bridge.jobs.estimate import left_s
 from daw_bridge.jobs.progress import fraction, number
@@ -26,13 +27,13 @@ from daw_bridge.messages.events import (
 from daw_bridge.service.audience import Audience
 from daw_bridge.workers.asking import Questions, error_of
 from daw_bridge.workers.base import OnEvent, Worker, WorkOrder
-from engine.errors import EngineError
+from engine.errors import EngineError, OutputError
 from engine.spec_json import spec_to_dict
-from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent, Take
+from engine.types import MAX_TAKES, ErrorCode, ErrorInfo, EventKind, JobEvent, Take
 
 RETRY_S = 5.0
 # Beyond so many jobs the time of those before a job is extrapolated.
-COUNTED_JOBS = 100
+COUNTED_JOBS = 20
 _LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -76,9 +77,10 @@ class Runs:
     async def serve(self) -> None:
         """Run jobs until cancelled."""
         while True:
-            job = await self._next()
+            await self._something()
+            # A job is started only once the device is free: one that runs can be cancelled.
             async with self._device:
-                await self._run(job)
+                await self._run_next()
 
     async def close(self) -> None:
         """End the worker; the job that it has is taken up again at the next start."""
@@ -143,18 +145,28 @@ class Runs:
     def _left_s(self, run: _Run) -> float:
         return left_s(run.expected_s, self._clock() - run.started_s, run.fraction)
 
-    async def _next(self) -> Job:
-        while True:
+    async def _something(self) -> None:
+        """Wait until a job can be started."""
+        while self.book.queue.next() is None:
             self._wake.clear()
-            try:
-                job = self.book.start_next()
-            except EngineError as error:
-                _LOG.warning("no job can be started: %s", error)
-                await asyncio.sleep(RETRY_S)
-                continue
-            if job is not None:
-                return job
             await self._wake.wait()
+
+    async def _run_next(self) -> None:
+        try:
+            job = self.book.start_next()
+        except EngineError as error:
+            _LOG.warning("no job can be started: %s", error)
+            await asyncio.sleep(RETRY_S)
+            return
+        if job is None:
+            return
+        try:
+            await self._run(job)
+        except Exception:  # noqa: BLE001 - one job must not end the others
+            _LOG.exception("job %s", job.id)
+            self.worker.cancel(job.id)
+            if any(job.id == active.id for active in self.book.queue.active):
+                self.ended(await self._written(lambda: self.book.fail(job.id, _UNFORESEEN)))
 
     async def _run(self, job: Job) -> None:
         expected_s = self.book.estimator.duration_s(job.spec)
@@ -163,12 +175,11 @@ class Runs:
         try:
             self.told_state(job)
             await self.worker.submit(WorkOrder(job_id=job.id, op="render", arguments=self._arguments(job)))
+            if self.book.queue.get(job.id).is_cancelling:
+                # Asked for while the worker was being started, which then knew nothing of the job.
+                self.worker.cancel(job.id)
             while not await self._follow(run, await run.events.get()):
                 pass
-        except Exception:  # noqa: BLE001 - one job must not end the others
-            _LOG.exception("job %s", job.id)
-            self.worker.cancel(job.id)
-            self.ended(await self._written(lambda: self.book.fail(job.id, _UNFORESEEN)))
         finally:
             del self._runs[job.id]
 
@@ -233,7 +244,7 @@ class Runs:
         while True:
             try:
                 return change()
-            except EngineError as error:
+            except (OutputError, HistoryDamaged) as error:
                 _LOG.warning("the history cannot be written: %s", error)
                 await asyncio.sleep(RETRY_S)
 
@@ -296,6 +307,8 @@ def end_of(job: Job, seq: int) -> JobDoneEvent | JobFailEvent:
     if job.state is JobState.FINISHED:
         path = job.takes[0].path if job.takes else ""
         recipe = str(Path(path).with_suffix(".json")) if path else ""
-        return JobDoneEvent(job_id=job.id, seq=seq, takes=len(job.takes), path=path, recipe=recipe)
+        # The takes of an attempt that was interrupted are among them.
+        takes = min(len(job.takes), MAX_TAKES)
+        return JobDoneEvent(job_id=job.id, seq=seq, takes=takes, path=path, recipe=recipe)
     error = job.error or ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
     return JobFailEvent.of(job.id, seq, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,8 +33,9 @@ class Peer(Protocol):
 class Session:
     """What the service knows of a client for as long as it is there.
 
-    pending are requests that are not answered yet. A client that has said its name is the same client over
-    another connection, as far as repeated requests are concerned.
+    pending are requests that are not answered yet; afterwards is what is to be done once the request in hand
+    is answered. A client that has said its name is the same client over another connection, as far as
+    repeated requests are concerned.
     """
 
     peer: Peer
@@ -43,6 +44,7 @@ class Session:
     name: str = ""
     seen_s: float = 0.0
     pending: set[asyncio.Future[None]] = field(default_factory=set)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def key(self) -> Hashable:

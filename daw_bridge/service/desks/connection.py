@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Any
 
 from daw_bridge.errors import NotAuthorised
 from daw_bridge.messages.base import PROTOCOL
 from daw_bridge.messages.connection import Hello, HelloDone, Notify, NotifyDone, Status, StatusDone
 from daw_bridge.service.audience import Audience
+from daw_bridge.service.config import VERSION
 from daw_bridge.service.desk import Handlers
 from daw_bridge.service.doors.udp import UdpPeer
 from daw_bridge.service.runs import Runs
@@ -55,7 +55,7 @@ class ConnectionDesk:
         return HelloDone(
             rid=request.rid,
             engine="daw-bridge",
-            version=version("daw-bridge"),
+            version=VERSION,
             pid=os.getpid(),
             protocol=PROTOCOL,
             capabilities={"tasks": [task.value for task in Task], **self._capabilities()},

@@ -110,12 +110,13 @@ class EngineDesk:
         asyncio.get_running_loop().call_later(0.05, self._quit_service)
         return Done(rid=request.rid, request="engine/quit")
 
-    def _put(self, session: Session, request: BlobPut) -> BlobPutDone:
-        received, path = self._uploads.put(session.key, request)
+    async def _put(self, session: Session, request: BlobPut) -> BlobPutDone:
+        received, whole = self._uploads.put(session.key, request)
+        path = "" if whole is None else await asyncio.to_thread(whole.checked)
         return BlobPutDone(rid=request.rid, received=received, path=path)
 
-    async def _get(self, session: Session, request: BlobGet) -> BlobGetDone:
-        path = Path(self._paths.readable(session, request.path))
+    async def _get(self, _: Session, request: BlobGet) -> BlobGetDone:
+        path = Path(self._paths.own(request.path))
         # In a thread: the hash of a long file takes a while.
         count, sha256, data = await asyncio.to_thread(self._downloads.get, path, request.index)
         return BlobGetDone(rid=request.rid, index=request.index, count=count, sha256=sha256, data=data)

@@ -38,6 +38,7 @@ from daw_bridge.messages.takes import (
 from daw_bridge.service.audience import Audience
 from daw_bridge.service.desk import Handlers
 from daw_bridge.service.paths import Paths
+from daw_bridge.service.room import listing, without
 from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
 from daw_bridge.spec_options import stem_of
@@ -110,7 +111,8 @@ class JobDesk:
 
     def _accepted(self, session: Session, rid: str, job: Job, preview_every: int = 0) -> Accepted:
         self._audience.own(session.peer, job.id)
-        self._runs.queued(job, preview_every)
+        # A client could make nothing of events of a job that it does not know yet.
+        session.afterwards.append(lambda: self._runs.queued(job, preview_every))
         position = self._book.queue.position(job.id)
         return Accepted(rid=rid, job_id=job.id, position=position, eta_s=self._runs.eta_s(job))
 
@@ -128,11 +130,13 @@ class JobDesk:
 
     def _list(self, _: Session, request: JobList) -> JobListDone:
         entries = self._book.history.entries(limit=request.limit, offset=request.offset)
-        return JobListDone(rid=request.rid, count=len(entries), jobs={"jobs": [told(e) for e in entries]})
+        jobs = listing("jobs", map(told, entries))
+        return JobListDone(rid=request.rid, count=len(jobs["jobs"]), jobs=jobs)
 
     def _search(self, _: Session, request: HistorySearch) -> HistorySearchDone:
         found = self._book.history.entries(request.text, limit=request.limit, offset=request.offset)
-        return HistorySearchDone(rid=request.rid, count=len(found), jobs={"jobs": [told(e) for e in found]})
+        jobs = listing("jobs", map(told, found))
+        return HistorySearchDone(rid=request.rid, count=len(jobs["jobs"]), jobs=jobs)
 
     def _delete(self, _: Session, request: HistoryDelete) -> HistoryDeleteDone:
         freed = self._book.history.delete(request.job_id)
@@ -144,7 +148,8 @@ class JobDesk:
 
     def _info(self, _: Session, request: JobInfo) -> JobInfoDone:
         job = self._book.history.job(request.job_id)
-        return JobInfoDone(rid=request.rid, job=self._told(job))
+        # A mask may be longer than an answer.
+        return JobInfoDone(rid=request.rid, job=without(self._told(job), "spec", "takes"))
 
     def _told(self, job: Job) -> dict[str, Any]:
         content: dict[str, Any] = {

@@ -31,6 +31,7 @@ from daw_bridge.messages.live import (
 from daw_bridge.messages.parameters import PARAMETERS
 from daw_bridge.service.audience import Audience
 from daw_bridge.service.desk import Handlers
+from daw_bridge.service.room import table, without
 from daw_bridge.service.session import Session
 
 
@@ -91,8 +92,9 @@ class LiveDesk:
         listing = self._presets.list()
         presets = {name: preset_as_json(preset) for name, preset in listing.presets.items()}
         damaged = {"damaged": {file: error.message for file, error in listing.damaged.items()}}
-        content = {"presets": presets} | (damaged if listing.damaged else {})
-        return PresetListDone(rid=request.rid, count=len(presets), presets=content)
+        content = table("presets", presets) | (damaged if listing.damaged else {})
+        count = len(content["presets"])
+        return PresetListDone(rid=request.rid, count=count, presets=without(content, "damaged"))
 
     def _load(self, _: Session, request: PresetLoad) -> Done:
         self._board.load(self._presets.load(request.name))

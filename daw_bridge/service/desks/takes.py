@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from daw_bridge.audition.auditioner import Auditioner
@@ -27,8 +28,9 @@ from daw_bridge.messages.takes import (
 )
 from daw_bridge.service.desk import Handlers
 from daw_bridge.service.paths import Paths
+from daw_bridge.service.room import fits, listing
 from daw_bridge.service.session import Session
-from engine.errors import AudioMissing, NotFound
+from engine.errors import AudioMissing, NotFound, TooLarge
 from engine.spec_json import spec_to_dict
 
 
@@ -55,7 +57,8 @@ class TakeDesk:
 
     def _list(self, _: Session, request: TakeList) -> TakeListDone:
         entries = self._book.history.takes(request.job_id)
-        return TakeListDone(rid=request.rid, count=len(entries), takes={"takes": [told(e) for e in entries]})
+        takes = listing("takes", map(told, entries))
+        return TakeListDone(rid=request.rid, count=len(takes["takes"]), takes=takes)
 
     async def _audition(self, _: Session, request: TakeAudition) -> Done:
         if request.on:
@@ -80,6 +83,9 @@ class TakeDesk:
         entry = self._entry(request.job_id, request.index)
         job = self._book.history.job(request.job_id)
         content = spec_to_dict(job.spec) | {"seed": entry.take.seed, "takes": 1}
+        if not fits(content):
+            recipe = Path(entry.take.path).with_suffix(".json")
+            raise TooLarge("the spec is longer than an answer", f"It is in {recipe}.")
         self._board.load(preset_of(job.spec))
         return TakeRecallDone(rid=request.rid, spec=content)
 

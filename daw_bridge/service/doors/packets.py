@@ -10,6 +10,7 @@ from daw_bridge.messages.base import Answer, Reply
 from daw_bridge.transport.packets import encode_packet
 from engine.types import ErrorCode, ErrorInfo
 
+MESSAGE_BYTES = 100
 _LONG = ("path", "recipe", "message", "hint")
 
 
@@ -23,13 +24,20 @@ def packet_of(reply: Reply, most_bytes: int) -> bytes:
         return packet
     if isinstance(reply, Answer) and not isinstance(reply, Fail):
         return packet_of(Fail.of(reply.rid, _too_long(len(packet), most_bytes)), most_bytes)
-    return encode_packet(*_shortened(reply).format())
+    short = encode_packet(*_shortened(reply).format())
+    if len(short) <= most_bytes or isinstance(reply, Fail):
+        return short
+    return packet_of(Fail.of("", _too_long(len(packet), most_bytes)), most_bytes)
 
 
 def _shortened(reply: Reply) -> Reply:
     names = {item.name for item in fields(reply)} & set(_LONG)
-    cut: dict[str, Any] = {name: getattr(reply, name)[:100] if name == "message" else "" for name in names}
+    cut: dict[str, Any] = {name: _cut(getattr(reply, name)) if name == "message" else "" for name in names}
     return replace(reply, **cut)
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
 def _too_long(length: int, most_bytes: int) -> ErrorInfo:

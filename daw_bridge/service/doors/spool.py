@@ -18,6 +18,7 @@ from typing import Any
 
 from daw_bridge.jobs.state import Job
 from daw_bridge.messages.answers import Accepted, Fail
+from daw_bridge.messages.arguments import MAX_JSON_ARGUMENT
 from daw_bridge.messages.base import ROOT, Reply
 from daw_bridge.messages.events import JobDoneEvent, JobFailEvent
 from daw_bridge.service.doors.udp import Greet, Receive, Refuse
@@ -36,25 +37,36 @@ _LOG = logging.getLogger(__name__)
 
 
 class SpoolPeer:
-    """The client that a file stands for: what it is sent goes into the file's result."""
+    """The one client that all files are: what it is sent goes into the result of the file it is about."""
 
     loses_packets = False
     host = ""
+    key: Hashable = ("spool",)
 
-    def __init__(self, result: Path, takes_of: Callable[[str], Job]) -> None:
-        self._result = result
+    def __init__(self, folder: Path, takes_of: Callable[[str], Job]) -> None:
+        self.asking = ""
+        self.names: dict[str, str] = {}
+        self._folder = folder
         self._takes_of = takes_of
 
-    @property
-    def key(self) -> Hashable:
-        return ("spool", self._result.name)
-
     def send(self, reply: Reply) -> None:
-        if (content := self._content(reply)) is not None:
+        name = self._name(reply)
+        if (content := self._content(reply)) is not None and name:
             try:
-                _write(self._result, content)
+                _write(self._folder / name, content)
             except OSError as error:
-                _LOG.warning("%s cannot be written: %s", self._result, error)
+                _LOG.warning("%s cannot be written: %s", self._folder / name, error)
+
+    def _name(self, reply: Reply) -> str:
+        """Return the name of the file that a reply is about."""
+        match reply:
+            case Accepted(job_id=job_id):
+                self.names[job_id] = self.asking
+                return self.asking
+            case JobDoneEvent(job_id=job_id) | JobFailEvent(job_id=job_id):
+                return self.names.pop(job_id, "")
+            case _:
+                return self.asking
 
     def _content(self, reply: Reply) -> dict[str, Any] | None:
         match reply:
@@ -83,15 +95,18 @@ class SpoolDoor:
         refuse: Refuse,
         job_of: Callable[[str], Job],
         own: Callable[[Peer, str], None],
-        tell_end: Callable[[Peer, Job], None],
+        end_of: Callable[[Job], Reply],
     ) -> None:
         self._folder = folder
-        self._greet = greet
         self._receive = receive
         self._refuse = refuse
         self._job_of = job_of
         self._own = own
-        self._tell_end = tell_end
+        self._end_of = end_of
+        self._peer = SpoolPeer(folder / RESULTS, job_of)
+        self._session = greet(self._peer)
+        # What was taken and could not be removed: it must not be taken again.
+        self._left: set[str] = set()
 
     async def serve(self) -> None:
         """Take files until cancelled."""
@@ -100,38 +115,54 @@ class SpoolDoor:
         while True:
             for path in self._waiting():
                 self.take(path)
+                # The others have their turn between two files.
+                await asyncio.sleep(0)
             await asyncio.sleep(POLL_S)
 
     def take(self, path: Path) -> None:
         """Submit what a file asks for, and remove the file once the answer is written."""
-        peer = self._peer(path.name)
-        session = self._greet(peer)
+        self._peer.asking = path.name
         try:
-            message = OscMessage(f"{ROOT}submit", (uuid.uuid4().hex, *_arguments(_content(path))))
+            message = OscMessage(f"{ROOT}submit", (uuid.uuid4().hex, *_arguments(path)))
         except EngineError as error:
-            self._refuse(session, error)
+            self._refuse(self._session, error)
         else:
-            self._receive(session, [message])
-        path.unlink(missing_ok=True)
+            self._receive(self._session, [message])
+        self._remove(path)
 
     def resume(self) -> None:
         """Go on with the answers that an earlier service still owed."""
         for result in (self._folder / RESULTS).glob("*.json"):
             try:
                 content = _content(result)
-                if content.get("state") != "accepted":
-                    continue
-                job = self._job_of(str(content["job_id"]))
-            except (EngineError, KeyError):
-                continue
-            peer = self._peer(result.name)
-            if job.state.is_terminal:
-                self._tell_end(peer, job)
-            else:
-                self._own(peer, job.id)
+                if content.get("state") == "accepted":
+                    self._resume(result, str(content["job_id"]))
+            except (EngineError, KeyError) as error:
+                _LOG.info("%s: %s", result, error)
 
-    def _peer(self, name: str) -> SpoolPeer:
-        return SpoolPeer(self._folder / RESULTS / name, self._job_of)
+    def _resume(self, result: Path, job_id: str) -> None:
+        self._peer.asking = result.name
+        try:
+            job = self._job_of(job_id)
+        except EngineError as error:
+            self._refuse(self._session, error)
+            return
+        request = self._folder / result.name
+        if _is_older(request, result):
+            # Its service died after it had taken it and before it could remove it.
+            self._remove(request)
+        self._peer.names[job_id] = result.name
+        if job.state.is_terminal:
+            self._peer.send(self._end_of(job))
+        else:
+            self._own(self._peer, job.id)
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _LOG.warning("%s cannot be removed and is not taken again: %s", path, error)
+            self._left.add(path.name)
 
     def _waiting(self) -> Iterator[Path]:
         try:
@@ -139,7 +170,9 @@ class SpoolDoor:
                 names = [
                     entry.name
                     for entry in entries
-                    if entry.name.endswith(".json") and entry.is_file(follow_symlinks=False)
+                    if entry.name.endswith(".json")
+                    and entry.name not in self._left
+                    and entry.is_file(follow_symlinks=False)
                 ]
         except OSError as error:
             _LOG.warning("the spool folder cannot be read: %s", error)
@@ -162,16 +195,33 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _arguments(content: dict[str, Any]) -> tuple[Any, ...]:
+def _arguments(path: Path) -> tuple[Any, ...]:
     """Return the arguments of submit for a file: a spec alone, or "spec" with others beside it."""
+    content = _content(path)
     if "spec" not in content:
-        return (json.dumps(content),)
+        return (_spec(content, path),)
     unknown = content.keys() - EXTRAS.keys() - {"spec"}
     if unknown:
         raise BadJson(
             f"unknown keys beside spec: {', '.join(sorted(unknown))}", f"Known: {', '.join(EXTRAS)}."
         )
-    return (json.dumps(content["spec"]), *(content.get(name, default) for name, default in EXTRAS.items()))
+    extras = (content.get(name, default) for name, default in EXTRAS.items())
+    return (_spec(content["spec"], path), *extras)
+
+
+def _spec(spec: object, path: Path) -> str:
+    """Return the spec of a file as text, or where that is too long for an argument, the file's path."""
+    if not isinstance(spec, dict):
+        raise BadJson(f"the spec of {path.name} must be a JSON object")
+    text = json.dumps(spec)
+    return text if len(text) <= MAX_JSON_ARGUMENT else str(path)
+
+
+def _is_older(path: Path, other: Path) -> bool:
+    try:
+        return path.stat().st_mtime_ns <= other.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def _told(fail: Fail | JobFailEvent) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -16,9 +18,14 @@ from daw_bridge.transport.framing import MAX_PACKET_BYTES, FrameDecoder, Framing
 from daw_bridge.transport.packets import decode_packet
 from engine.errors import TooLarge
 
-MAX_CONNECTIONS = 1_000
-# A client that does not read what it is sent is let go once so much waits.
+# Well below the files that a process may have open.
+MAX_CONNECTIONS = 500
+# A client that does not read what it is sent is let go once so much waits, or its share of the sum for all.
 MAX_WAITING_BYTES = 8_000_000
+MAX_WAITING_BYTES_OF_ALL = 256_000_000
+# What one client sends at once is done in slices, so that the others need not wait for all of it.
+SLICE_S = 0.001
+HELLO_S = 30.0
 _NUMBERS = itertools.count(1)
 
 
@@ -43,9 +50,13 @@ class TcpDoor(asyncio.Protocol):
         self._connections = connections
         self._number = next(_NUMBERS)
         self._decoder = FrameDecoder()
+        self._frames: deque[bytes | TooLarge] = deque()
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
         self._host = ""
+        self._hello: asyncio.TimerHandle | None = None
+        self._is_full = False
+        self._is_gone = False
 
     @property
     def key(self) -> Hashable:
@@ -65,23 +76,25 @@ class TcpDoor(asyncio.Protocol):
         peername: Any = transport.get_extra_info("peername") or ("",)
         self._host = str(peername[0])
         self._session = self._greet(self)
+        if not self._session.is_authorised:
+            self._hello = asyncio.get_running_loop().call_later(HELLO_S, self._expect_hello)
 
     def data_received(self, data: bytes) -> None:
-        assert self._session is not None
-        for frame in self._decoder.feed(data):
-            self._take(self._session, frame)
-        if self._decoder.is_lost:
-            self.close()
+        is_idle = not self._frames
+        self._frames.extend(self._decoder.feed(data))
+        if is_idle:
+            self._work()
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._connections.discard(self)
-        if self._session is not None:
-            self._leave(self._session)
+        self._is_gone = True
+        if not self._frames:
+            self._go()
 
     def send(self, reply: Reply) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self._transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+        most_bytes = min(MAX_WAITING_BYTES, MAX_WAITING_BYTES_OF_ALL // max(1, len(self._connections)))
+        if self._transport.get_write_buffer_size() > most_bytes:
             self._transport.abort()
             return
         packet = packet_of(reply, MAX_PACKET_BYTES)
@@ -89,16 +102,58 @@ class TcpDoor(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Read no further requests of a client that does not read its answers."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._is_full = True
+        self._steer()
 
     def resume_writing(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._is_full = False
+        self._steer()
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever waits to be sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _work(self) -> None:
+        """Take frames for a while, and the rest when others had their turn."""
+        assert self._session is not None
+        until_s = time.monotonic() + SLICE_S
+        while self._frames:
+            self._take(self._session, self._frames.popleft())
+            if time.monotonic() > until_s:
+                break
+        if self._frames:
+            asyncio.get_running_loop().call_soon(self._work)
+        elif self._is_gone:
+            self._go()
+        elif self._decoder.is_lost:
+            self.close()
+        self._steer()
+
+    def _steer(self) -> None:
+        """Read on, unless there is enough to do or too much to be read by the client."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._is_full or self._frames:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _go(self) -> None:
+        self._connections.discard(self)
+        if self._hello is not None:
+            self._hello.cancel()
+        if self._session is not None:
+            self._leave(self._session)
+
+    def _expect_hello(self) -> None:
+        """Close a connection that takes up room and does not say who it is."""
+        if self._session is not None and not self._session.is_authorised:
+            self.close()
 
     def _take(self, session: Session, frame: bytes | TooLarge) -> None:
         if isinstance(frame, TooLarge):

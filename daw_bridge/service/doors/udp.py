@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from daw_bridge.errors import MalformedPacket
 from daw_bridge.messages.base import Reply
@@ -23,6 +24,9 @@ MAX_PACKET = 1_024
 PACKETS_PER_S = 2_000.0
 BURST_PACKETS = 4_000.0
 RECEIVE_BUFFER_BYTES = 4_000_000
+MAX_WAITING_BYTES = 1_000_000
+MAX_DATAGRAM_BYTES = 65_536
+SLICE_S = 0.002
 _LOG = logging.getLogger(__name__)
 
 Address = tuple[str, int]
@@ -31,12 +35,22 @@ Refuse = Callable[[Session, EngineError], None]
 Greet = Callable[[Peer], Session]
 
 
+class Outlet(Protocol):
+    """What a datagram transport can do; asyncio's own base class lacks a part of it."""
+
+    def is_closing(self) -> bool: ...
+
+    def sendto(self, data: bytes, addr: tuple[object, ...]) -> None: ...
+
+    def get_write_buffer_size(self) -> int: ...
+
+
 @dataclass(slots=True, eq=False)
 class UdpPeer:
     """An address; answers go to the port that it sends from, or to the one it asked for."""
 
     address: Address
-    transport: asyncio.DatagramTransport
+    transport: Outlet
     reply_port: int = 0
     max_packet: int = MAX_PACKET
     tokens: float = BURST_PACKETS
@@ -53,7 +67,8 @@ class UdpPeer:
         return self.address[0]
 
     def send(self, reply: Reply) -> None:
-        if not self.transport.is_closing():
+        # What the system does not take is lost, as it may be anywhere on the way.
+        if not self.transport.is_closing() and self.transport.get_write_buffer_size() <= MAX_WAITING_BYTES:
             target = (self.address[0], self.reply_port or self.address[1], *self.address[2:])
             self.transport.sendto(packet_of(reply, self.max_packet), target)
 
@@ -68,33 +83,50 @@ class UdpPeer:
 
 
 class UdpDoor(asyncio.DatagramProtocol):
-    """Reads packets; those that come too fast from one address are dropped, as UDP may."""
+    """Reads packets; those that come too fast from one address are dropped, as UDP may.
+
+    Of its own socket, which does not block, it reads many packets in a row: one that floods it would
+    otherwise keep it full, and hardly any packet of another client would find room.
+    """
 
     def __init__(
         self,
+        sock: socket.socket,
         *,
         greet: Greet,
         receive: Receive,
         refuse: Refuse,
         leave: Callable[[Session], None],
+        is_needed: Callable[[Session], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._socket = sock
         self._greet = greet
         self._receive = receive
         self._refuse = refuse
         self._leave = leave
+        self._is_needed = is_needed
         self._clock = clock
         self._sessions: OrderedDict[Address, Session] = OrderedDict()
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transport: Outlet | None = None
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Of Python 3.11 the selector's transport is none by its class.
-        self._transport = cast("asyncio.DatagramTransport", transport)
+        self._transport = cast("Outlet", transport)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
+        self._take(data, addr)
+        until_s = time.monotonic() + SLICE_S
+        while time.monotonic() < until_s:
+            try:
+                self._take(*self._socket.recvfrom(MAX_DATAGRAM_BYTES))
+            except OSError:
+                # Nothing is left to be read, or an earlier answer found nobody.
+                return
+
+    def _take(self, data: bytes, addr: Address) -> None:
         session = self._session(addr)
         assert isinstance(session.peer, UdpPeer)
         if not session.peer.may_send(self._clock()):
@@ -115,10 +147,15 @@ class UdpDoor(asyncio.DatagramProtocol):
         if session is None:
             assert self._transport is not None
             session = self._greet(UdpPeer(address, self._transport, counted_s=self._clock()))
+            if len(self._sessions) >= MAX_SESSIONS:
+                self._make_room()
             self._sessions[address] = session
-            if len(self._sessions) > MAX_SESSIONS:
-                _, oldest = self._sessions.popitem(last=False)
-                self._leave(oldest)
         else:
             self._sessions.move_to_end(address)
         return session
+
+    def _make_room(self) -> None:
+        """Give up the address that was silent longest, of those first that are told nothing."""
+        sessions = self._sessions.items()
+        unneeded = next((address for address, session in sessions if not self._is_needed(session)), None)
+        self._leave(self._sessions.pop(next(iter(self._sessions)) if unneeded is None else unneeded))

@@ -1,0 +1,91 @@
+"""Who is told what, and who makes room when there are too many."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from daw_bridge.messages.base import Reply
+from daw_bridge.messages.events import JobDoneEvent, JobStateEvent
+from daw_bridge.service import audience as module
+from daw_bridge.service.audience import SILENCE_S, Audience
+
+
+@dataclass
+class StubPeer:
+    key: str
+    loses_packets: bool = False
+    host: str = "127.0.0.1"
+    told: list[Reply] = field(default_factory=list)
+
+    def send(self, reply: Reply) -> None:
+        self.told.append(reply)
+
+
+class SetClock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def state(job_id: str = "J1") -> JobStateEvent:
+    return JobStateEvent(job_id=job_id, seq=0, state="running")
+
+
+def done(job_id: str = "J1") -> JobDoneEvent:
+    return JobDoneEvent(job_id=job_id, seq=1, takes=1, path="/a.wav", recipe="/a.json")
+
+
+def test_owners_and_subscribers_are_told_and_nobody_else() -> None:
+    audience = Audience()
+    owner, subscriber, other = StubPeer("a"), StubPeer("b"), StubPeer("c")
+    audience.own(owner, "J1")
+    audience.subscribe(subscriber)
+    audience.own(other, "J2")
+    for event in (state(), done()):
+        audience.tell("J1", event)
+    assert owner.told == subscriber.told == [state(), done()] and other.told == []
+    assert not audience.concerns(owner) and audience.concerns(subscriber)
+
+
+def test_ends_are_repeated_where_packets_are_lost_until_acknowledged() -> None:
+    async def scene() -> None:
+        audience, peer = Audience(), StubPeer("a", loses_packets=True)
+        audience.own(peer, "J1")
+        audience.tell("J1", done())
+        assert audience.concerns(peer)
+        audience.acknowledge(peer, "J1")
+        assert not audience.concerns(peer) and peer.told == [done()]
+        audience.close()
+
+    asyncio.run(scene())
+
+
+def test_too_many_listeners_make_room_the_idle_ones_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 3)
+    audience = Audience()
+    idle, panel, knob = StubPeer("idle"), StubPeer("panel"), StubPeer("knob", loses_packets=True)
+    audience.subscribe(idle)
+    audience.unsubscribe(idle)
+    audience.subscribe(panel)
+    audience.subscribe(knob)
+    audience.subscribe(StubPeer("fourth"))
+    assert audience.concerns(panel) and audience.concerns(knob)
+    audience.subscribe(StubPeer("fifth"))
+    # A connection that ends is seen; a port that is silent may long be gone.
+    assert audience.concerns(panel) and not audience.concerns(knob)
+    assert len(audience) == 3
+
+
+def test_who_cannot_be_seen_to_leave_is_not_waited_for_for_ever() -> None:
+    clock = SetClock()
+    audience, peer, panel = Audience(clock), StubPeer("a", loses_packets=True), StubPeer("b")
+    audience.subscribe(peer)
+    audience.subscribe(panel)
+    clock.now_s = SILENCE_S + 1
+    assert not audience.concerns(peer) and audience.concerns(panel)
+    audience.heard(peer)
+    assert audience.concerns(peer)
