@@ -26,7 +26,7 @@ _FLOAT = struct.Struct(">f")
 _FIXED = {"i": _INT32, "h": struct.Struct(">q"), "f": _FLOAT, "d": struct.Struct(">d")}
 _CONSTANTS: dict[str, OscValue] = {"T": True, "F": False, "N": None}
 # No request takes others.
-_KNOWN_TAGS = frozenset({"s", "b", *_FIXED, *_CONSTANTS})
+_KNOWN_TAGS = frozenset({"s", "S", "b", *_FIXED, *_CONSTANTS})
 _WRITERS: dict[str, Callable[[Any], bytes]] = {
     "s": osc_types.write_string,
     "b": osc_types.write_blob,
@@ -166,7 +166,7 @@ def _arguments(data: bytes, tags: str, start: int) -> Iterator[OscValue]:
             start += _FIXED[tag].size
             yield _as_meant(number) if tag == "f" else number
         else:
-            content, start = _text(data, start) if tag == "s" else _blob(data, start)
+            content, start = _text(data, start) if tag in "sS" else _blob(data, start)
             yield content
 
 
