@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from daw_bridge.client.connection import Connection
+from daw_bridge.client.finding import wait_until_gone
+from daw_bridge.client.greeting import connection_to, token_path
 from daw_bridge.display import say
 from daw_bridge.errors import ServiceGone
 from daw_bridge.messages.connection import Status
@@ -72,12 +74,14 @@ def show_status() -> None:
 @service.command()
 def stop() -> None:
     """End the service; jobs that wait or run are taken up at its next start."""
-    info = running_service(Folders.of_user().runtime)
+    folders = Folders.of_user()
+    info = running_service(folders.runtime)
     if info is None:
         raise ServiceGone("no service is running.")
     with _connected(info) as connection:
         connection.ask(EngineQuit(rid="-"))
-    say("The service ends.")
+    wait_until_gone(folders)
+    say("The service has ended.")
 
 
 @service.command()
@@ -110,8 +114,8 @@ def _config(options: dict[str, Any]) -> ServiceConfig:
         return config
     from daw_bridge.service.main import token_in  # noqa: PLC0415
 
-    return replace(config, token=token_in(options["token_file"] or folders.state / "token"))
+    return replace(config, token=token_in(options["token_file"] or token_path(folders)))
 
 
 def _connected(info: ServiceInfo) -> Connection:
-    return Connection(info.host, info.tcp_port, lambda _: None)
+    return connection_to(info, Folders.of_user(), lambda _: None)

@@ -25,7 +25,8 @@ from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
 JOB_OPS = ("render", "load", "models", "probe")
 MAX_LINE_BYTES = 4_000_000
-ORPHAN_GRACE_S = 10.0
+# None: a service that is started again must find nobody writing the files of its jobs.
+ORPHAN_GRACE_S = 0.0
 PROTOCOL = 1
 _LOG = logging.getLogger(__name__)
 

@@ -34,13 +34,24 @@ OnEvent = Callable[[Reply], None]
 class Connection:
     """One TCP connection, used from any thread; use it as a context manager.
 
-    on_event is called in the connection's own thread with every reply that is no answer.
+    In the connection's own thread on_event is called with every reply that is no answer, and on_end once no
+    more can come.
     """
 
-    def __init__(self, host: str, port: int, on_event: OnEvent, *, name: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        on_event: OnEvent,
+        *,
+        on_end: Callable[[], None] = lambda: None,
+        name: str = "",
+        token: str = "",
+    ) -> None:
         self._name = name or f"client-{os.getpid()}-{secrets.token_hex(4)}"
         self._token = token
         self._on_event = on_event
+        self._on_end = on_end
         self._rids = itertools.count(1)
         self._waiting: dict[str, queue.SimpleQueue[Answer | None]] = {}
         self._lock = threading.Lock()
@@ -48,9 +59,18 @@ class Connection:
         self._socket = _connected(host, port)
         self._reader = threading.Thread(target=self._read, name="service events", daemon=True)
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the service has not been lost yet, as far as is known."""
+        return self._is_open
+
     def __enter__(self) -> Self:
         self._reader.start()
-        self.ask(Hello(rid="-", client=self._name, protocol=PROTOCOL, token=self._token))
+        try:
+            self.ask(Hello(rid="-", client=self._name, protocol=PROTOCOL, token=self._token))
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -108,6 +128,7 @@ class Connection:
                 self._is_open = False
                 for answers in self._waiting.values():
                     answers.put(None)
+            self._on_end()
 
     def _take(self, reply: Reply) -> None:
         if not isinstance(reply, Answer):
@@ -127,7 +148,8 @@ def _connected(host: str, port: int) -> socket.socket:
             f"the service at {host} port {port} cannot be reached: {error.strerror or error}",
             "Start it: daw-bridge serve.",
         ) from error
-    found.settimeout(None)
+    # For sending: a service that takes nothing any more must not hold its client for ever.
+    found.settimeout(ANSWER_S)
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
 
@@ -136,13 +158,20 @@ def _replies(connection: socket.socket) -> Iterator[Reply]:
     """Yield what the service sends until the connection ends; what a newer service adds is left out."""
     decoder = FrameDecoder()
     with contextlib.suppress(OSError):
-        while data := connection.recv(_CHUNK):
+        while data := _received(connection):
             for frame in decoder.feed(data):
                 if isinstance(frame, TooLarge):
                     continue
                 with contextlib.suppress(EngineError):
                     for message in decode_packet(frame):
                         yield parse_reply(message.address, message.args)
+
+
+def _received(connection: socket.socket) -> bytes:
+    """Return the next bytes, however long they take to come; none when there will be no more."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return connection.recv(_CHUNK)
 
 
 def _gone() -> ServiceGone:

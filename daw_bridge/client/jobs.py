@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from daw_bridge.client.connection import Connection
-from daw_bridge.client.finding import find_or_start
-from daw_bridge.errors import ServiceGone, WorkFailed
+from daw_bridge.client.finding import START_S, find_or_start, look_later
+from daw_bridge.client.greeting import connection_to
+from daw_bridge.errors import ServiceGone, TimedOut, WorkFailed
 from daw_bridge.messages.base import Reply, Request
 from daw_bridge.messages.connection import Notify
 from daw_bridge.messages.events import JobDoneEvent, JobFailEvent
 from daw_bridge.messages.jobs import Cancel, JobInfo, Submit
 from daw_bridge.messages.service import AudioProbe
 from daw_bridge.service.config import Folders
+from daw_bridge.workers.asking import error_of
 from engine.errors import Cancelled
 from engine.spec_json import spec_to_json
-from engine.types import ErrorCode, ErrorInfo, RenderSpec
+from engine.types import RenderSpec
 
 # A service that died may have to be started again, with everything that it finds.
 ATTEMPTS = 3
 CHECK_S = 5.0
 CANCEL_S = 30.0
+_RETRY_S = 0.1
+_ENDED = ("finished", "failed", "cancelled")
 
 Takes = list[Mapping[str, Any]]
 OnReply = Callable[[Reply], None]
@@ -40,7 +47,8 @@ class Client:
     def __init__(self, folders: Folders | None = None) -> None:
         self._folders = folders or Folders.of_user()
         self._connection: Connection | None = None
-        self._events: queue.SimpleQueue[Reply] = queue.SimpleQueue()
+        # None stands for a connection that has ended.
+        self._events: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -65,8 +73,12 @@ class Client:
             Cancelled: somebody cancelled it, this process by an interrupt among them.
         """
         submit = Submit(rid="-", spec=spec_to_json(spec), folder=str(folder.absolute()), stem=stem)
-        job_id = self.ask(submit).job_id
+        self._connected()
+        with _interrupts_held() as interrupts:
+            job_id = self.ask(submit).job_id
         try:
+            if interrupts:
+                raise KeyboardInterrupt
             self._follow(job_id, on_reply)
         except KeyboardInterrupt:
             self._stop(job_id)
@@ -75,66 +87,100 @@ class Client:
     def _follow(self, job_id: str, on_reply: OnReply) -> None:
         """Tell the events of a job until it has ended."""
         while True:
-            try:
-                reply = self._events.get(timeout=CHECK_S)
-            except queue.Empty:
-                if self._info(job_id)["state"] in ("finished", "failed", "cancelled"):
+            reply = self._next_event(CHECK_S)
+            if reply is None:
+                if self._info(job_id)["state"] in _ENDED:
                     return
-                continue
-            if getattr(reply, "job_id", "") != job_id:
-                continue
-            on_reply(reply)
-            if isinstance(reply, JobDoneEvent | JobFailEvent):
-                return
+            elif getattr(reply, "job_id", "") == job_id:
+                on_reply(reply)
+                if isinstance(reply, JobDoneEvent | JobFailEvent):
+                    return
+
+    def _next_event(self, timeout_s: float) -> Reply | None:
+        """Return the next event; None after a long silence or with the end of the connection."""
+        with contextlib.suppress(queue.Empty):
+            return self._events.get(timeout=timeout_s)
+        return None
 
     def _stop(self, job_id: str) -> None:
         """Cancel a job and wait until it has stopped; one that is done already counts."""
         deadline_s = time.monotonic() + CANCEL_S
-        self.ask(Cancel(rid="-", target=job_id))
-        while time.monotonic() < deadline_s:
-            if self._info(job_id)["state"] in ("finished", "failed", "cancelled"):
-                return
-            with contextlib.suppress(queue.Empty):
-                self._events.get(timeout=0.1)
+        self._ask_again(Cancel(rid="-", target=job_id))
+        while self._info(job_id)["state"] not in _ENDED:
+            if time.monotonic() > deadline_s:
+                raise TimedOut(
+                    f"the job has not stopped after {CANCEL_S:g} s", "See: daw-bridge history list."
+                )
+            self._next_event(_RETRY_S)
 
     def _takes(self, job_id: str) -> Takes:
         job = self._info(job_id)
         if job["state"] == "finished":
-            return list(job["takes"])
+            return _newest(job["takes"])
         if job["state"] == "cancelled":
             raise Cancelled("the job was cancelled")
-        error = job.get("error", {})
-        raise WorkFailed(
-            ErrorInfo(
-                code=ErrorCode(error.get("code", ErrorCode.INTERNAL.value)),
-                message=str(error.get("message", "the job failed")),
-                hint=str(error.get("hint", "")),
-            )
-        )
+        raise WorkFailed(error_of(job.get("error", {})))
 
     def _info(self, job_id: str) -> dict[str, Any]:
-        """Ask for a job, of a new service if the old one is gone; the journal is the same."""
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return self._told(job_id)
-            except ServiceGone:
-                self._leave()
-        return self._told(job_id)
+        job: dict[str, Any] = self._ask_again(JobInfo(rid="-", job_id=job_id)).job
+        return job
 
-    def _told(self, job_id: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.ask(JobInfo(rid="-", job_id=job_id)).job
-        return answer
+    def _ask_again(self, request: Request) -> Any:
+        """Ask what may be asked twice, of a new service if the old one is gone; the journal is the same."""
+        for _ in range(ATTEMPTS - 1):
+            with contextlib.suppress(ServiceGone):
+                return self.ask(request)
+            self._leave()
+        return self.ask(request)
 
     def _connected(self) -> Connection:
+        if self._connection is not None and not self._connection.is_open:
+            self._leave()
         if self._connection is None:
-            info = find_or_start(self._folders)
-            connection = Connection(info.host, info.tcp_port, self._events.put)
-            self._connection = connection.__enter__()
+            self._connection = self._connect()
             # Of all jobs: those that an earlier connection asked for are not this one's.
             self._connection.ask(Notify(rid="-", on=True))
         return self._connection
+
+    def _connect(self) -> Connection:
+        """Connect to the user's service, or if that is just ending, to the one after it."""
+        deadline_s = time.monotonic() + START_S
+        while True:
+            info = find_or_start(self._folders)
+            try:
+                connection = connection_to(info, self._folders, self._events.put, self._tell_end)
+                return connection.__enter__()
+            except ServiceGone:
+                if time.monotonic() > deadline_s:
+                    raise
+            look_later(_RETRY_S)
+
+    def _tell_end(self) -> None:
+        self._events.put(None)
 
     def _leave(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _newest(takes: Takes) -> Takes:
+    """Return the takes without those that a job made once more after an interruption."""
+    by_seed: dict[int, Mapping[str, Any]] = {}
+    for take in reversed(takes):
+        by_seed.setdefault(take["seed"], take)
+    return list(by_seed.values())[::-1]
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Collect interrupts until the block is done: a job can only be cancelled once it has an id."""
+    held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield held
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield held
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -21,13 +21,13 @@ class HelloDone(Answer):
 
 @request("hello", answer=HelloDone)
 class Hello(Request):
-    """Say who is calling; needed where the service asks for a token, welcome elsewhere.
+    """Say who is calling; needed where the service asks for a token, welcome elsewhere."""
 
-    Requests that are repeated under a name count as repeated over any connection; so no two clients that run
-    at once should have the same.
-    """
-
-    client: str = arg(Text("name of the client", "reaper", fewest=1))
+    client: str = arg(
+        Text(
+            "name that no other running client has: requests count as repeated by it", "reaper-4711", fewest=1
+        )
+    )
     protocol: int = arg(Whole("version of this protocol that the client speaks", PROTOCOL, 1, INT32_MAX))
     token: str = arg(Text("token of a service that listens beyond this machine", "s3cret"), default="")
 

@@ -1,10 +1,10 @@
+"""The command line as a user has it: every command through the service, which nobody has to start."""
+
 from __future__ import annotations
 
 import json
-import os
+import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,26 +12,22 @@ import numpy as np
 import pytest
 import soundfile
 
-from daw_bridge.runner import Runner
-from daw_bridge.worker_client import JobFailed, WorkerProcess
-from engine.errors import Cancelled
-from engine.spec_json import spec_to_dict
-from engine.types import ErrorCode, EventKind, JobEvent, RenderSpec, SamplerSpec, Task
+from daw_bridge.client.jobs import Client
+from daw_bridge.jobs.state import JobState
+from daw_bridge.messages.connection import Status
+from daw_bridge.messages.service import EnginePause
+from tests.end2end.homes import (
+    MOMENT_OF_WORK,
+    PATIENCE_S,
+    SECONDS_OF_WORK,
+    Home,
+    kill,
+    unfinished_files,
+    wait_until,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def daw_bridge(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a user would, from another folder, with that folder's models."""
-    return subprocess.run(
-        [sys.executable, "-m", "daw_bridge", *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "DAW_BRIDGE_MODELS": str(folder / "models")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+LONG = ("generate", "--prompt", "rain", *SECONDS_OF_WORK)
+SHORT = ("generate", "--prompt", "rain", *MOMENT_OF_WORK)
 
 
 @pytest.fixture
@@ -41,18 +37,23 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "loop.wav"
 
 
-def test_an_inpainting_changes_the_masked_part_only(clip: Path) -> None:
+def outputs(folder: Path) -> list[str]:
+    out = folder / "out"
+    return sorted(path.name for path in out.iterdir()) if out.exists() else []
+
+
+def test_an_inpainting_changes_the_masked_part_only(lived_in: Home, clip: Path) -> None:
     folder = clip.parent
     (folder / "engine").mkdir()  # a folder of the user that is named like a package of ours
-    done = daw_bridge(
+    done = lived_in.run(
         *("inpaint", "loop.wav", "--start", "0:00.25", "--prompt", "rain", "--model", "debug", "--seed", "4"),
         *("--mask-time", "0.25", "0.5", "--mask-band", "300", "4000", "--steps", "2", "--takes", "2"),
-        folder=folder,
+        cwd=folder,
     )
     assert (done.returncode, done.stderr) == (0, "")
     first, second = done.stdout.splitlines()
-    assert first.startswith("out/loop-inpaint-rain_1.wav")
-    assert second.startswith("out/loop-inpaint-rain_2.wav")
+    names = [line.split("  ")[0] for line in (first, second)]
+    assert sorted(names) == ["out/loop-inpaint-rain_1.wav", "out/loop-inpaint-rain_2.wav"]
     before = soundfile.read(clip, dtype="int32", start=12_000)[0]
     after = soundfile.read(folder / "out" / "loop-inpaint-rain_1.wav", dtype="int32")[0]
     assert before.shape == after.shape
@@ -64,8 +65,8 @@ def test_an_inpainting_changes_the_masked_part_only(clip: Path) -> None:
     assert (folder / "out" / "loop-inpaint-rain_1.png").stat().st_size > 10_000
 
 
-def test_the_demo_writes_three_results_and_says_what_next(tmp_path: Path) -> None:
-    done = daw_bridge("demo", "--model", "debug", "--out", "heard", folder=tmp_path)
+def test_the_demo_writes_three_results_and_says_what_next(lived_in: Home, tmp_path: Path) -> None:
+    done = lived_in.run("demo", "--model", "debug", "--out", "heard", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.name for path in (tmp_path / "heard").glob("*_1.*") if path.suffix in (".flac", ".wav")} == {
         "demo-transfer_1.flac",
@@ -79,92 +80,175 @@ def test_the_demo_writes_three_results_and_says_what_next(tmp_path: Path) -> Non
     ("arguments", "code", "status"),
     [
         (("transfer", "nowhere.wav", "--prompt", "x", "--model", "debug"), "io_missing", 1),
+        (("transfer", "nowhere.wav", "--end", "1:00", "--prompt", "x", "--model", "debug"), "io_missing", 1),
+        (("transfer", "nowhere.wav", "--start", "1", "--prompt", "x", "--model", "debug"), "io_missing", 1),
         (("transfer", "loop.wav", "--prompt", "", "--model", "debug"), "bad_args", 1),
         (("transfer", "loop.wav", "--prompt", "x", "--model", "nobody"), "model_missing", 1),
+        (
+            ("transfer", "loop.wav", "--prompt", "x", "--model", "debug", "--out", "loop.wav"),
+            "path_denied",
+            1,
+        ),
         (("models", "pull", "nobody"), "model_missing", 1),
+        (("history", "show", "nobody"), "not_found", 1),
+        (("history", "favourite", "nobody"), "not_found", 1),
+        (("history", "delete", "nobody", "--yes"), "not_found", 1),
         (("transfer", "loop.wav", "--wrong"), "bad_args", 2),
     ],
 )
 def test_a_failure_is_one_line_a_code_and_a_status(
-    clip: Path, arguments: tuple[str, ...], code: str, status: int
+    lived_in: Home, clip: Path, arguments: tuple[str, ...], code: str, status: int
 ) -> None:
-    done = daw_bridge(*arguments, folder=clip.parent)
-    assert done.returncode == status
+    lived_in.run("service", "status", cwd=clip.parent)
+    done = lived_in.run(*arguments, cwd=clip.parent)
     assert done.stderr.startswith(f"error[{code}]: ")
+    assert done.returncode == status
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
-    out = clip.parent / "out"
-    assert not out.exists() or not list(out.iterdir())
+    assert outputs(clip.parent) == []
 
 
-def test_models_are_listed(tmp_path: Path) -> None:
-    done = daw_bridge("models", "list", folder=tmp_path)
-    assert done.returncode == 0
+def test_models_are_listed_without_a_service(home: Home, tmp_path: Path) -> None:
+    done = home.run("models", "list", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     assert "audioldm-s-full" in done.stdout
     assert "starter" in done.stdout
+    assert home.processes() == []
 
 
-def long_generation() -> RenderSpec:
-    sampler = SamplerSpec(steps=1000)
-    return RenderSpec(
-        task=Task.GENERATE, prompt="x", duration_s=10.0, sampler=sampler, takes=16, model="debug"
-    )
-
-
-def test_a_job_is_cancelled_between_steps_and_the_worker_lives_on(tmp_path: Path) -> None:
-    with WorkerProcess() as worker:
-        out = {"folder": str(tmp_path), "stem": "x"}
-        worker.submit("long", "render", spec=spec_to_dict(long_generation()), out=out)
-        events = worker.events("long")
-        while next(events).payload.get("stage") != "sample":
-            pass
-        worker.cancel("long")
-        with pytest.raises(JobFailed) as caught:
-            list(events)
-        assert caught.value.code is ErrorCode.CANCELLED
-        worker.submit("list", "models", action="list")
-        assert list(worker.events("list"))[-1].payload["models"]
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("signal_", "code"), [(signal.SIGKILL, ErrorCode.OOM), (signal.SIGSEGV, ErrorCode.INTERNAL)]
-)
-def test_a_worker_that_dies_is_an_error_with_a_code(
-    tmp_path: Path, signal_: signal.Signals, code: ErrorCode
+def test_the_history_finds_a_job_and_makes_its_takes_again_bit_for_bit(
+    lived_in: Home, tmp_path: Path
 ) -> None:
-    with Runner(WorkerProcess(log_path=tmp_path / "log")) as runner:
-
-        def end_it(_: object) -> None:
-            assert runner.worker.pid is not None
-            os.kill(runner.worker.pid, signal_)
-
-        with pytest.raises(JobFailed) as caught:
-            runner.render(long_generation(), tmp_path / "out", "x", end_it)
-    assert caught.value.code is code
-
-
-def interrupting_once() -> Callable[[JobEvent], None]:
-    """Return a listener that hears Ctrl-C at the first step and nothing afterwards."""
-    waiting = [KeyboardInterrupt()]
-
-    def listen(event: JobEvent) -> None:
-        if waiting and event.kind is EventKind.PROGRESS and event.payload["stage"] == "sample":
-            raise waiting.pop()
-
-    return listen
+    prompt = "seven slow church bells"
+    assert lived_in.run("generate", "-p", prompt, *MOMENT_OF_WORK, "--takes", "2", cwd=tmp_path).stderr == ""
+    header, found = lived_in.run("history", "list", "SLOW", "bells", cwd=tmp_path).stdout.splitlines()
+    assert header.split() == ["JOB", "WHEN", "STATE", "TASK", "TAKES", "PROMPT"]
+    job_id = found.split()[0]
+    assert found.endswith(f"finished  generate  2      {prompt}")
+    shown = lived_in.run("history", "show", job_id, cwd=tmp_path).stdout
+    paths = re.findall(r"^take \d: (.*) \(present, seed \d+\)$", shown, re.MULTILINE)
+    assert len(paths) == 2
+    again = lived_in.run("history", "rerender", job_id, "--take", "2", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+    made = tmp_path / again.stdout.split("  ")[0]
+    assert "-again" in made.name
+    assert made.read_bytes() == Path(paths[1]).read_bytes()
+    assert made.read_bytes() != Path(paths[0]).read_bytes()
+    beyond = lived_in.run("history", "rerender", job_id, "--take", "3", cwd=tmp_path)
+    assert beyond.stderr == f"error[not_found]: job {job_id} has no take 3. It has 2.\n"
 
 
-def test_an_interrupt_cancels_the_job_and_leaves_no_file(tmp_path: Path) -> None:
-    with Runner() as runner, pytest.raises(Cancelled):
-        runner.render(long_generation(), tmp_path, "x", interrupting_once())
-    assert list(tmp_path.iterdir()) == []
+def test_favourites_stay_when_the_rest_is_tidied_up(lived_in: Home, tmp_path: Path) -> None:
+    for _ in range(3):
+        assert lived_in.run(*SHORT, "--takes", "2", cwd=tmp_path).returncode == 0
+    latest, middle, oldest = lived_in.jobs()[:3]
+    kept = [take.path for take in (*latest.takes, middle.takes[1])]
+    assert lived_in.run("history", "favourite", middle.id, "--take", "2", cwd=tmp_path).stderr == ""
+    assert " takes removed, " in lived_in.run("history", "tidy", "--gb", "0", cwd=tmp_path).stdout
+    assert sorted(map(str, tmp_path.glob("out/*.wav"))) == sorted(kept)
+    starred = lived_in.run("history", "list", "--favourites", cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[0] for line in starred[1:]] == [middle.id]
+    assert lived_in.run("history", "favourite", middle.id, "--take", "2", "--off", cwd=tmp_path).stderr == ""
+    assert lived_in.run("history", "tidy", "--gb", "0", cwd=tmp_path).stdout.startswith("1 takes removed, ")
+    shown = lived_in.run("history", "show", oldest.id, cwd=tmp_path).stdout
+    assert shown.count("(removed, seed") == 2
 
 
-def test_a_worker_that_ignores_a_cancel_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daw_bridge.runner.GRACE_S", 0.05)
-    event = {"job_id": "render-1", "seq": 0, "kind": "progress", "payload": {"stage": "sample"}}
-    code = f"import time; print({json.dumps(event)!r}, flush=True); time.sleep(600)"
-    worker = WorkerProcess(command=(sys.executable, "-c", code))
-    with Runner(worker) as runner, pytest.raises(Cancelled):
-        runner.render(long_generation(), tmp_path, "x", interrupting_once())
+def test_a_deleted_job_is_gone_with_its_files(lived_in: Home, tmp_path: Path) -> None:
+    assert lived_in.run(*SHORT, cwd=tmp_path).returncode == 0
+    job = lived_in.jobs()[0]
+    assert len(outputs(tmp_path)) == 3
+    asked = lived_in.run("history", "delete", job.id, cwd=tmp_path)
+    assert (asked.returncode, len(outputs(tmp_path))) == (130, 3)
+    assert lived_in.run("history", "delete", job.id, "--yes", cwd=tmp_path).returncode == 0
+    assert outputs(tmp_path) == []
+    assert job.id not in {other.id for other in lived_in.jobs()}
+
+
+def test_commands_at_once_start_one_service_and_the_next_adopts_it(home: Home, tmp_path: Path) -> None:
+    with (
+        home.started(*SHORT, cwd=tmp_path) as one,
+        home.started(*SHORT, cwd=tmp_path) as two,
+        home.started(*SHORT, cwd=tmp_path) as three,
+    ):
+        for process in (one, two, three):
+            said, complained = process.communicate(timeout=PATIENCE_S)
+            assert (process.returncode, complained) == (0, "")
+            assert said.startswith("out/generate-rain")
+    wait_until(lambda: len(home.services()) == 1, "the quickest service to be the only one")
+    service, (worker,) = home.service(), home.workers()
+    assert home.run(*SHORT, cwd=tmp_path).returncode == 0
+    assert [job.state for job in home.jobs()] == [JobState.FINISHED] * 4
+    assert home.service() == service
+    assert [one.pid for one in home.workers()] == [worker.pid]
+    assert [path for path in outputs(tmp_path) if path.endswith(".wav")] == [
+        *(f"generate-rain-{number}_1.wav" for number in (2, 3, 4)),
+        "generate-rain_1.wav",
+    ]
+
+
+def test_a_service_without_use_ends_and_leaves_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daw_bridge.client.finding.IDLE_S", 0.5)
+    with Client() as client:
+        client.ask(EnginePause(rid="-"))
+        assert len(home.services()) == 1
+    home.wait_for_quiet()
+    assert home.service() is None
+    assert [path.name for path in home.folders.runtime.iterdir()] == ["service.lock"]
+
+
+def test_a_command_survives_its_service(home: Home, tmp_path: Path) -> None:
+    with home.started(*LONG, cwd=tmp_path) as process:
+        home.wait_for(JobState.RUNNING)
+        (first,) = home.services()
+        kill(first)
+        said, complained = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, complained) == (0, "")
+    (job,) = home.jobs()
+    assert (job.state, job.attempts) == (JobState.FINISHED, 2)
+    (second,) = home.services()
+    assert second.pid != first.pid
+    assert [line.split("  ")[0] for line in said.splitlines()] == [
+        str(Path(take.path).relative_to(tmp_path)) for take in job.takes
+    ]
+    assert all(Path(take.path).exists() for take in job.takes)
+    assert unfinished_files(tmp_path) == []
+
+
+def interrupted(home: Home, folder: Path, *, when: Callable[[], object]) -> None:
+    """Press Ctrl-C on a command at a moment, and check what it leaves."""
+    with home.started(*LONG, cwd=folder) as process:
+        when()
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, said) == (130, "")
+    assert complained == "error[cancelled]: the job was cancelled.\n"
+    assert home.jobs()[0].state is JobState.CANCELLED
+    assert outputs(folder) == []
+
+
+def test_an_interrupt_cancels_a_running_job_and_its_worker_lives_on(home: Home, tmp_path: Path) -> None:
+    interrupted(home, tmp_path, when=home.wait_for_sampling)
+    (worker,) = home.workers()
+    assert home.run(*SHORT, cwd=tmp_path).returncode == 0
+    assert [one.pid for one in home.workers()] == [worker.pid]
+
+
+def test_an_interrupt_cancels_a_waiting_job(home: Home, tmp_path: Path) -> None:
+    with Client() as client:
+        client.ask(EnginePause(rid="-"))
+        interrupted(home, tmp_path, when=lambda: home.wait_for(JobState.QUEUED))
+        assert client.ask(Status(rid="-")).queued == 0
+    assert home.workers() == []
+
+
+def test_a_worker_that_dies_is_an_error_with_a_code_and_the_next_job_runs(home: Home, tmp_path: Path) -> None:
+    with home.started(*LONG, cwd=tmp_path) as process:
+        home.wait_for_sampling()
+        kill(home.workers()[0], signal.SIGSEGV)
+        said, complained = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, said) == (1, "")
+    assert complained.startswith("error[internal]: the render process ended unexpectedly")
+    assert complained.count("\n") == 1
+    assert outputs(tmp_path) == []
+    assert home.run(*SHORT, cwd=tmp_path).returncode == 0

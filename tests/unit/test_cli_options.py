@@ -208,7 +208,7 @@ def test_columns_are_aligned() -> None:
 
 
 def test_the_service_side_loads_no_numerics() -> None:
-    modules = "daw_bridge.cli, daw_bridge.runner, daw_bridge.worker_client, daw_bridge.demo"
+    modules = "daw_bridge.cli, daw_bridge.client.jobs, daw_bridge.service.main, daw_bridge.demo"
     code = f"import sys, {modules}; print({{'torch', 'numpy', 'soundfile', 'scipy'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

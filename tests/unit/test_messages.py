@@ -73,7 +73,8 @@ def test_every_address_of_the_design_is_there() -> None:
     job/list job/info job/retry job/move job/ack param/<name> param/get param/set param/listen
     preset/list preset/load preset/save preset/delete preset/morph prompt/morph
     take/list take/audition take/rate take/apply take/recall ab/set
-    ab/select ab/match model/list model/load model/verify chain/list chain/load chain/scan history/search
+    ab/select ab/match model/list model/load model/verify chain/list chain/load chain/scan
+    history/search history/delete history/tidy audio/probe
     engine/quit engine/pause engine/resume blob/put blob/get"""
     assert set(REQUESTS) == set(wanted.split())
     pushed = {f"job/<job_id>/{event}" for event in ("state", "progress", "preview", "take", "done", "fail")}
@@ -165,7 +166,7 @@ def test_a_reply_is_no_request() -> None:
     [
         ("ping", [], "takes 1 argument, got 0"),
         ("ping", ["r1", 2], "takes 1 argument, got 2"),
-        ("generate", ["r1", "rain"], "takes 3 to 8 arguments, got 2"),
+        ("generate", ["r1", "rain"], "takes 3 to 9 arguments, got 2"),
         ("ping", [""], "rid must have 1 to 36 characters, got 0"),
         ("ping", ["r" * 37], "rid must have 1 to 36 characters, got 37"),
         ("ping", [None], "rid must be a text, got nothing"),
