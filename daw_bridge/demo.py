@@ -35,7 +35,7 @@ def demo_jobs(clip: Path, model: str) -> list[tuple[str, str, RenderSpec]]:
     bar = Region(path=str(clip), span=TimeSpan(start_s=0.0, end_s=_BAR_S))
     transfer = RenderSpec(
         task=Task.TRANSFER,
-        prompt="a music box melody",
+        prompt="a harp",
         region=bar,
         sampler=SamplerSpec(strength=0.6),
         seed=1,
@@ -45,21 +45,21 @@ def demo_jobs(clip: Path, model: str) -> list[tuple[str, str, RenderSpec]]:
     inpaint = replace(
         transfer,
         task=Task.INPAINT,
-        prompt="a drum loop",
+        prompt="a house drum loop",
         mask=Mask(shapes=(RectShape(span=gap, low_hz=150.0),), feather_s=0.02),
         sampler=SamplerSpec(),
     )
     generate = RenderSpec(
         task=Task.GENERATE,
-        prompt="thunder and heavy rain",
+        prompt="thunder and rain",
         duration_s=2.5,
         seed=1,
         model=model,
     )
     return [
-        (f"1. The first bar of {clip.name}, as a music box:", "demo-transfer", transfer),
+        (f"1. The first bar of {clip.name}, as a harp:", "demo-transfer", transfer),
         ("2. The same bar, its third beat made anew above 150 Hz:", "demo-inpaint", inpaint),
-        ("3. Thunder and heavy rain, from nothing:", "demo-generate", generate),
+        ("3. Thunder and rain, from nothing:", "demo-generate", generate),
     ]
 
 
@@ -80,7 +80,7 @@ def _say_what_next(clip: Path, folder: Path) -> None:
     say()
     say(f"Everything is in {shown_path(str(folder))}/: listen to the audio, look at the .png beside it.")
     say("Try next:")
-    say(f'  daw-bridge transfer {shown} --end 2.4 --prompt "church bells" --strength 0.8 --takes 3')
-    say(f'  daw-bridge inpaint {shown} --end 4.8 --mask-time 2.4 3.6 --prompt "a clarinet melody"')
-    say('  daw-bridge generate --prompt "birds singing" --seconds 5')
+    say(f'  daw-bridge transfer {shown} --end 2.4 --prompt "a church bell" --strength 0.8 --takes 3')
+    say(f'  daw-bridge inpaint {shown} --end 4.8 --mask-time 2.4 3.6 --prompt "a flute"')
+    say('  daw-bridge generate --prompt "birds chirping" --seconds 5')
     say("  daw-bridge models list")
