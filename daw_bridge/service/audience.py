@@ -59,7 +59,7 @@ class Audience:
 
     def unsubscribe(self, peer: Peer) -> None:
         """Tell a peer only of its own jobs from now on, and of no parameters."""
-        if (listener := self._listeners.get(peer.key)) is not None:
+        if (listener := self._listeners.get(peer.target)) is not None:
             listener.wants_all = False
             listener.patterns.clear()
 
@@ -79,21 +79,37 @@ class Audience:
             patterns[glob] = None
 
     def acknowledge(self, peer: Peer, job_id: str) -> None:
-        if (listener := self._listeners.get(peer.key)) is not None:
-            listener.feed.acknowledge(job_id)
+        """Repeat the end of a job no more; a peer that listens nowhere speaks for all of its host."""
+        own = self._listeners.get(peer.target)
+        told = [own] if own is not None else self._listeners.values()
+        for listener in told:
+            if listener.peer.host == peer.host:
+                listener.feed.acknowledge(job_id)
+
+    def moved(self, before: Hashable, peer: Peer) -> None:
+        """Let what a peer was told at its target before go to the one that it has now."""
+        old = self._listeners.get(before)
+        if before == peer.target or old is None or old.peer is not peer:
+            return
+        del self._listeners[before]
+        new = self._listener(peer)
+        new.wants_all |= old.wants_all
+        new.own_jobs.update(old.own_jobs)
+        new.patterns.update(old.patterns)
 
     def leave(self, peer: Peer) -> None:
-        """Tell a peer nothing more."""
-        self._listeners.pop(peer.key, None)
+        """Tell a peer nothing more; another one of the same target goes on."""
+        if (listener := self._listeners.get(peer.target)) is not None and listener.peer is peer:
+            del self._listeners[peer.target]
 
     def concerns(self, peer: Peer) -> bool:
         """Tell whether a peer is still to be told something."""
-        listener = self._listeners.get(peer.key)
+        listener = self._listeners.get(peer.target)
         return listener is not None and not self._is_idle(listener)
 
     def heard(self, peer: Peer) -> None:
         """Note that a peer is alive."""
-        if (listener := self._listeners.get(peer.key)) is not None:
+        if (listener := self._listeners.get(peer.target)) is not None:
             listener.heard_s = self._clock()
 
     def tell(self, job_id: str, event: Reply) -> None:
@@ -119,7 +135,7 @@ class Audience:
         self._listeners.clear()
 
     def _listener(self, peer: Peer) -> _Listener:
-        known = self._listeners.get(peer.key)
+        known = self._listeners.get(peer.target)
         if known is not None:
             # The same client may have asked for another port meanwhile.
             known.peer = peer
@@ -129,7 +145,7 @@ class Audience:
         self._last_number += 1
         feed = EventFeed(repeats_ends=peer.loses_packets)
         listener = _Listener(peer=peer, number=self._last_number, feed=feed, heard_s=self._clock())
-        self._listeners[peer.key] = listener
+        self._listeners[peer.target] = listener
         return listener
 
     def _make_room(self) -> None:
@@ -141,7 +157,7 @@ class Audience:
             del self._listeners[key]
         if len(self._listeners) >= MOST:
             silent = min(self._listeners.values(), key=lambda one: (not one.peer.loses_packets, one.heard_s))
-            del self._listeners[silent.peer.key]
+            del self._listeners[silent.peer.target]
 
     def _is_idle(self, listener: _Listener) -> bool:
         if not listener.is_needed and listener.feed.next_due_s() is None:

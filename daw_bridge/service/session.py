@@ -17,6 +17,11 @@ class Peer(Protocol):
     def key(self) -> Hashable: ...
 
     @property
+    def target(self) -> Hashable:
+        """Return where what is sent goes: peers of one target are one listener."""
+        ...
+
+    @property
     def host(self) -> str: ...
 
     @property

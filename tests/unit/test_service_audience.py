@@ -19,6 +19,11 @@ class StubPeer:
     loses_packets: bool = False
     host: str = "127.0.0.1"
     told: list[Reply] = field(default_factory=list)
+    port: str = ""
+
+    @property
+    def target(self) -> str:
+        return self.port or self.key
 
     def send(self, reply: Reply) -> None:
         self.told.append(reply)
@@ -89,3 +94,40 @@ def test_who_cannot_be_seen_to_leave_is_not_waited_for_for_ever() -> None:
     assert not audience.concerns(peer) and audience.concerns(panel)
     audience.heard(peer)
     assert audience.concerns(peer)
+
+
+def test_peers_that_ask_for_one_target_are_told_once() -> None:
+    # As one-shot programs are: each call comes from another port, all name the one where they listen.
+    audience = Audience()
+    first, second, last = (StubPeer(key, port="9001", loses_packets=True) for key in "abc")
+    audience.subscribe(first)
+    audience.subscribe(second)
+    audience.tell("J1", state())
+    assert first.told + second.told == [state()]
+    audience.leave(first)
+    audience.tell("J1", state())
+    assert len(second.told) == 2
+    audience.unsubscribe(last)
+    audience.tell("J1", state())
+    assert len(second.told) == 2
+
+
+def test_what_a_peer_was_told_follows_it_to_another_port() -> None:
+    audience, peer = Audience(), StubPeer("a")
+    audience.own(peer, "J1")
+    before, peer.port = peer.target, "9001"
+    audience.moved(before, peer)
+    audience.tell("J1", state())
+    assert peer.told == [state()] and len(audience) == 1
+
+
+def test_an_end_may_be_acknowledged_from_a_port_of_its_own() -> None:
+    async def scene() -> None:
+        audience, peer = Audience(), StubPeer("a", loses_packets=True)
+        audience.own(peer, "J1")
+        audience.tell("J1", done())
+        audience.acknowledge(StubPeer("b"), "J1")
+        assert not audience.concerns(peer)
+        audience.close()
+
+    asyncio.run(scene())

@@ -45,7 +45,7 @@ class ConnectionDesk:
         if not session.is_authorised:
             # In constant time: how long a refusal takes must not tell how much was right.
             if not hmac.compare_digest(request.token.encode(), self._token.encode()):
-                raise NotAuthorised("the token is wrong", "The service printed the right one at its start.")
+                raise NotAuthorised("the token is wrong", "It is in the file that --token-file named, or in `token` of the state folder.")
             session.is_authorised = True
         if request.protocol != PROTOCOL:
             raise UnsupportedVersion(
@@ -63,8 +63,10 @@ class ConnectionDesk:
 
     def _notify(self, session: Session, request: Notify) -> NotifyDone:
         if isinstance(session.peer, UdpPeer):
+            before = session.peer.target
             session.peer.reply_port = request.reply_port
             session.peer.max_packet = request.max_packet
+            self._audience.moved(before, session.peer)
         if not request.on:
             self._audience.unsubscribe(session.peer)
             return NotifyDone(rid=request.rid, client_id=0)

@@ -42,6 +42,7 @@ class SpoolPeer:
     loses_packets = False
     host = ""
     key: Hashable = ("spool",)
+    target: Hashable = ("spool",)
 
     def __init__(self, folder: Path, takes_of: Callable[[str], Job]) -> None:
         self.asking = ""

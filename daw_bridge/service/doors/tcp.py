@@ -63,6 +63,10 @@ class TcpDoor(asyncio.Protocol):
         return ("tcp", self._number)
 
     @property
+    def target(self) -> Hashable:
+        return self.key
+
+    @property
     def host(self) -> str:
         return self._host
 

@@ -63,6 +63,10 @@ class UdpPeer:
         return ("udp", *self.address[:2])
 
     @property
+    def target(self) -> Hashable:
+        return ("udp", self.address[0], self.reply_port or self.address[1])
+
+    @property
     def host(self) -> str:
         return self.address[0]
 
