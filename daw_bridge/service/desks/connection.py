@@ -45,7 +45,10 @@ class ConnectionDesk:
         if not session.is_authorised:
             # In constant time: how long a refusal takes must not tell how much was right.
             if not hmac.compare_digest(request.token.encode(), self._token.encode()):
-                raise NotAuthorised("the token is wrong", "It is in the file that --token-file named, or in `token` of the state folder.")
+                raise NotAuthorised(
+                    "the token is wrong",
+                    "It is in the file that --token-file named, or `token` of the state folder.",
+                )
             session.is_authorised = True
         if request.protocol != PROTOCOL:
             raise UnsupportedVersion(
