@@ -97,7 +97,7 @@ class Project:
         """Return the vocoder under plain weight names, whatever normalised them in training."""
         network = _averaged(self._trained(self.vocoder_recipe, "vocoder"))
         fold_weight_norm(network)
-        return network
+        return network.requires_grad_(False)
 
     def clap(self) -> TransformersClap:
         recipe = self._trained(self.clap_recipe, "clap")

@@ -226,7 +226,8 @@ def test_oscsend_asks_and_oscdump_is_told(served: Home, port: int, ear: Ear, tmp
     assert {one.address.split("/")[4] for one in heard[1:]} == {job.id}
     assert [one.args[1] for one in (queued, started, finished)] == ["queued", "running", "finished"]
     assert [int(one.args[0]) for one in heard[1:]] == [0, 1, 2, 3, 4]
-    assert (take.args[2], take.args[-1]) == (job.takes[0].path, job.takes[0].spec_digest)
+    made = job.takes[0]
+    assert (take.args[2], *take.args[-2:]) == (made.path, made.spec_digest, str(made.seed))
     assert done.args[2:] == [job.takes[0].path, str(Path(job.takes[0].path).with_suffix(".json"))]
 
 

@@ -136,6 +136,8 @@ def fold_weight_norm(network: nn.Module) -> None:
     """Turn normalised weights into plain ones, so that the names are the released checkpoints'."""
     for module in network.modules():
         if parametrize.is_parametrized(module, "weight"):
+            # A weight without gradient would come back as a buffer.
+            module.requires_grad_(True)
             parametrize.remove_parametrizations(module, "weight")
 
 
