@@ -123,6 +123,8 @@ def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[st
     Raises:
         SpecError: values that make no spec.
     """
+    for name in ("prompt", "negative"):
+        _require_text(name, options[name])
     try:
         region = _region(options, duration_of) if task.needs_region else None
         return RenderSpec(
@@ -147,6 +149,14 @@ def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[st
         raise
     except ValueError as error:
         raise SpecError(str(error), _hint_for(task, str(error))) from error
+
+
+def _require_text(name: str, value: str) -> None:
+    """Refuse what the shell handed over as bytes of another encoding; JSON and OSC carry UTF-8 alone."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise SpecError(f"the {name} is not UTF-8 text", "Write it in a terminal that uses UTF-8.") from error
 
 
 def _region(options: Mapping[str, Any], duration_of: Callable[[str], float]) -> Region:

@@ -136,6 +136,12 @@ def test_wrong_options_say_what_to_do(task: Task, changes: dict[str, object], hi
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["prompt", "negative"])
+def test_text_of_another_encoding_is_refused(name: str) -> None:
+    with pytest.raises(SpecError, match=f"the {name} is not UTF-8"):
+        build_spec(Task.TRANSFER, OPTIONS | {name: "harp \udcff"}, never)
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [("Rain, on a *roof*!", "rain-on-a-roof"), ("雨", ""), ("a" * 99, "a" * 40), ("../..", "")],
