@@ -7,12 +7,10 @@ import contextlib
 import json
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import IO
 
 from daw_bridge.audition.events import (
     DEVICE_HUNG_STATUS,
@@ -21,6 +19,7 @@ from daw_bridge.audition.events import (
     AuditionKind,
     parse_line,
 )
+from daw_bridge.children import environment, log_for, module_command
 from daw_bridge.errors import TimedOut
 from engine.errors import (
     AudioIOError,
@@ -34,10 +33,8 @@ from engine.errors import (
 )
 from engine.types import ErrorCode, ErrorInfo
 
-# -P: a folder named daw_bridge where the user happens to be must not be taken for the package.
-PLAYER_COMMAND = (sys.executable, "-P", "-m", "daw_bridge.audition.player")
+PLAYER_COMMAND = module_command("daw_bridge.audition.player")
 VOLUME_FLOOR_DB = -200.0
-_PACKAGES = Path(__file__).resolve().parent.parent.parent
 _MAX_LINE_BYTES = 1_000_000
 _ERRORS: dict[ErrorCode, type[EngineError]] = {
     kind.code: kind
@@ -185,7 +182,7 @@ class _Child:
         Raises:
             EngineError: it cannot be started.
         """
-        with _log_for(config.log_path) as log:
+        with log_for(config.log_path) as log:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *config.command,
@@ -193,7 +190,7 @@ class _Child:
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log if log is not None else asyncio.subprocess.DEVNULL,
                     start_new_session=True,
-                    env=_environment(),
+                    env=environment(),
                     limit=_MAX_LINE_BYTES,
                 )
             except OSError as error:
@@ -312,23 +309,3 @@ def _death(status: int | None, log_path: Path | None) -> EngineError:
         f"the audition process ended unexpectedly (status {status})",
         f"Details are in {log_path}." if log_path else "Try again.",
     )
-
-
-def _environment() -> dict[str, str]:
-    paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-
-
-@contextlib.contextmanager
-def _log_for(path: Path | None) -> Iterator[IO[bytes] | None]:
-    """Open the process's log anew; without a place for it the process runs without one."""
-    log = None
-    if path is not None:
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            log = path.open("wb")
-    try:
-        yield log
-    finally:
-        if log is not None:
-            log.close()

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import IO
 
+from daw_bridge.children import environment, module_command
 from daw_bridge.errors import ServiceGone, TimedOut
 from daw_bridge.service.config import Folders
 from daw_bridge.service.presence import ServiceInfo, running_service
 
-SERVE_COMMAND = (sys.executable, "-P", "-m", "daw_bridge", "serve")
+SERVE_COMMAND = module_command("daw_bridge", "serve")
 # What a service that a command has started waits for further ones.
 IDLE_S = 600.0
 START_S = 30.0
 END_S = 30.0
 _POLL_S = 0.02
-_PACKAGES = Path(__file__).resolve().parent.parent.parent
 
 
 def find_or_start(folders: Folders, command: Sequence[str] = SERVE_COMMAND) -> ServiceInfo:
@@ -75,7 +72,7 @@ def _started(command: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]
             stdout=subprocess.DEVNULL,
             stderr=said,
             start_new_session=True,
-            env=_environment(),
+            env=environment(),
         )
     except OSError as error:
         raise ServiceGone(f"the service does not start: {error.strerror or error}") from error
@@ -92,8 +89,3 @@ def _require_rival(status: int, said: IO[bytes]) -> None:
     said.truncate()
     if status and "running already" not in text:
         raise ServiceGone(f"the service does not start: {text or 'it says nothing'}")
-
-
-def _environment() -> dict[str, str]:
-    paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}

@@ -7,19 +7,16 @@ import contextlib
 import json
 import os
 import signal
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from daw_bridge.children import environment, log_for, module_command
 from daw_bridge.workers.base import OnEvent, WorkOrder
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
-# -P: a folder named engine where the user happens to be must not be taken for the package.
-WORKER_COMMAND = (sys.executable, "-P", "-m", "engine.worker")
+WORKER_COMMAND = module_command("engine.worker")
 MAX_LINE_BYTES = 16_000_000
-_PACKAGES = Path(__file__).resolve().parent.parent.parent
 _ENDS = (EventKind.DONE, EventKind.FAIL)
 
 
@@ -94,14 +91,14 @@ class ProcessWorker:
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
-            with _log_for(self.config.log_path) as log:
+            with log_for(self.config.log_path) as log:
                 self._process = await asyncio.create_subprocess_exec(
                     *self.config.command,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=log if log is not None else asyncio.subprocess.DEVNULL,
                     start_new_session=True,
-                    env=_environment(),
+                    env=environment(),
                     limit=MAX_LINE_BYTES,
                 )
             self._reader = asyncio.create_task(self._read(self._process), name="worker events")
@@ -194,30 +191,6 @@ def parse_event(line: bytes) -> JobEvent | None:
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _environment() -> dict[str, str]:
-    paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-
-
-@contextlib.contextmanager
-def _log_for(path: Path | None) -> Iterator[IO[bytes] | None]:
-    """Open the worker's log anew; without a place for it the worker runs without one."""
-    try:
-        log = None if path is None else _opened(path)
-    except OSError:
-        log = None
-    try:
-        yield log
-    finally:
-        if log is not None:
-            log.close()
-
-
-def _opened(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("wb")
 
 
 def _kill_quietly(process: asyncio.subprocess.Process) -> None:

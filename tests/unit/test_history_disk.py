@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from engine.errors import DiskFull, OutputError, SpecError
 from engine.types import ErrorCode, ErrorInfo, Region, Task
 from tests.unit.histories import a_job, a_spec, written_take
 
+NOBODY = 65_534
 ROOT = Path(__file__).parents[2]
 PRESENT, MISSING, REMOVED = TakeFile.PRESENT, TakeFile.MISSING, TakeFile.REMOVED
 LOST = ErrorInfo(code=ErrorCode.IO_MISSING, message="the loop is gone")
@@ -357,11 +359,24 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         History.open(tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing refuses the superuser")
-def test_a_read_only_folder_is_said(tmp_path: Path) -> None:
-    (tmp_path / "locked").mkdir(mode=0o500)
+@pytest.fixture
+def ordinary_user() -> Iterator[Path]:
+    """Be someone whom permissions bind, in a folder that they may read; nothing refuses the superuser."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, user = Path(name), os.geteuid()
+        folder.chmod(0o555)
+        os.seteuid(user or NOBODY)
+        try:
+            yield folder
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_a_read_only_folder_is_said(ordinary_user: Path) -> None:
     with pytest.raises(OutputError):
-        History.open(tmp_path / "locked" / "history.db")
+        History.open(ordinary_user / "history.db")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows limits no file's size")

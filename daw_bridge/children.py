@@ -1,0 +1,43 @@
+"""What every process that this program starts gets: the command, the environment, a log."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_PACKAGES = Path(__file__).resolve().parent.parent
+
+
+def module_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that runs a module of this program."""
+    # -P: a folder named like a package of ours, where the user happens to be, must not be taken for it.
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment, in which its own packages are found."""
+    paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+@contextmanager
+def log_for(path: Path | None) -> Iterator[IO[bytes] | None]:
+    """Open a process's log anew; without a place for it the process runs without one."""
+    try:
+        log = None if path is None else _opened(path)
+    except OSError:
+        log = None
+    try:
+        yield log
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("wb")
