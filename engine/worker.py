@@ -7,6 +7,7 @@ Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, perhaps wi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
 from engine.errors import BadJson, Cancelled, EngineError
@@ -28,6 +30,8 @@ MAX_LINE_BYTES = 4_000_000
 # None: a service that is started again must find nobody writing the files of its jobs.
 ORPHAN_GRACE_S = 0.0
 PROTOCOL = 1
+# Behind everything a musician hears or waits for: the DAW's windows, and the service that answers them.
+NICENESS = 10
 _LOG = logging.getLogger(__name__)
 
 Payload = dict[str, object]
@@ -36,9 +40,19 @@ Payload = dict[str, object]
 def main() -> int:
     """Serve requests until quit or the end of stdin."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    _step_back()
     with private_stdout() as stream:
         Worker(sys.stdin.buffer, stream, on_orphaned=_end_soon).run()
     return 0
+
+
+def _step_back() -> None:
+    """Let other processes have the cores first."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    # Linux may share the cores among sessions before it looks at niceness; the worker is alone in its own.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
 
 
 def private_stdout() -> BinaryIO:

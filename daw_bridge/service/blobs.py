@@ -115,7 +115,8 @@ class Uploads:
 
     def _kept_bytes(self) -> int:
         try:
-            return sum(entry.stat().st_size for entry in os.scandir(self.folder))
+            with os.scandir(self.folder) as entries:
+                return sum(entry.stat().st_size for entry in entries)
         except OSError:
             return 0
 

@@ -19,6 +19,8 @@ import pytest
 from daw_bridge.messages.connection import Ping, Status
 from daw_bridge.messages.jobs import Cancel, Generate
 from daw_bridge.transport.framing import Framing
+from engine.models.bundle import debug_bundle, save_bundle
+from engine.models.card import ModelConfigs
 from tests.bench.conftest import ROOT, BenchConfig
 from tests.bench.report import Report, Row
 from tests.contract.services import HOST, Client, TcpClient, UdpClient, new_rid
@@ -26,8 +28,9 @@ from tests.contract.services import HOST, Client, TcpClient, UdpClient, new_rid
 REQUESTS = 5_000
 JOBS = 50
 PAUSE_S = 0.001
+MODEL = "s-size"
 # 16 takes of ten seconds: one job outlasts all requests.
-BUSY = {"takes": 16, "sampler": {"steps": 200}}
+BUSY = {"model": MODEL, "takes": 16, "sampler": {"steps": 200}}
 
 
 ECHO = """
@@ -63,6 +66,7 @@ def service(home: Path, threads: int) -> Iterator[dict[str, int]]:
     environment = {
         **os.environ,
         "DAW_BRIDGE_HOME": str(home),
+        "DAW_BRIDGE_MODELS": str(home / "models"),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": str(threads),
     }
@@ -114,6 +118,8 @@ def test_ping(load: str, tmp_path: Path, config: BenchConfig, report: Report) ->
         TcpClient(info["tcp_port"], Framing.SLIP) as tcp,
     ):
         if load == "rendering":
+            # With weights by chance: how long a step takes does not depend on them.
+            save_bundle(tmp_path / "models" / MODEL, debug_bundle(configs=ModelConfigs()))
             keep_busy(tcp)
         gc.disable()
         tell(report, f"bare echo over UDP, {load}", echoed())
