@@ -1,13 +1,12 @@
 """The only pipeline: a spec, a model and a clip in, finished takes out.
 
-Legend: B batch, S samples, T mel frames, M mel bins, C latent channels, H latent time,
-W latent frequency.
+Legend: B batch, V voices, S samples, C latent channels, H latent time, W latent frequency.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -16,28 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.audio.grid import LatentGrid, latent_mask
+from engine.audio.grid import LatentGrid
 from engine.audio.io import AudioClip
 from engine.audio.level import decibels, peak, rms
-from engine.canvas import (
-    Canvas,
-    canvas_of,
-    edited_clip,
-    effective_mask,
-    empty_canvas,
-    generated_clip,
-    region_of,
-)
 from engine.conditioning import Conditioning, conditioning, similarity
-from engine.diffusion.denoiser import Denoise, conditional_denoiser
-from engine.diffusion.guidance import Guidance, guided
-from engine.diffusion.masks import MASK_PASSES, inpainting
-from engine.diffusion.noise import SeededNoise
-from engine.diffusion.samplers import StepInfo, sampler_named, spacing_for, starting_latent
+from engine.diffusion.samplers import StepInfo
+from engine.edit.contract import Contract
+from engine.edit.edit import Edit, changed_part, contract, edit_of, finished
+from engine.edit.generation import generated_clip, generation_cells
+from engine.edit.rules import effective_mask
 from engine.errors import Cancelled, EngineError, NanOutput, OutOfMemory, SilentOutput, SpecError
+from engine.latents import LatentPart, decoded, empty_part, encoded_part, sampled
 from engine.models.bundle import Bundle
-from engine.models.packed import packed
-from engine.types import ErrorInfo, Mask, RenderSpec, Task
+from engine.types import ErrorInfo, RenderSpec, Task
 
 SILENT_PEAK = 1e-4
 _SEED_HINT = "Try another seed or prompt."
@@ -73,13 +63,14 @@ class TakeDropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RenderedTake:
-    """A finished result, not yet in a file; a take's list is ordered best first."""
+    """A finished result, not yet in a file, with what it keeps of an edit's promises."""
 
     clip: AudioClip
     seed: int
     clap_score: float
     peak_db: float
     rms_db: float
+    contract: Contract | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -141,10 +132,9 @@ class _Reporter:
     takes: int
     preview_every: int = 0
 
-    def wants_preview(self, info: StepInfo) -> bool:
+    def wants_preview(self, done: int, total: int) -> bool:
         """Tell whether a step is one of the chosen; the last one is followed by the take itself."""
-        done = info.index + 1
-        return self.preview_every > 0 and done % self.preview_every == 0 and done < info.steps
+        return self.preview_every > 0 and done % self.preview_every == 0 and done < total
 
     def report(self, stage: Stage, step: int, total: int, index: int) -> None:
         """Tell of progress, and stop here if the job was cancelled."""
@@ -158,44 +148,40 @@ class _Reporter:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Job:
-    """What all takes of a render share."""
+    """What all takes of a render share; a generation has no edit and one part."""
 
     spec: RenderSpec
     bundle: Bundle
-    clip: AudioClip | None
-    grid: LatentGrid
-    canvas: Canvas
+    edit: Edit | None
     conditioning: Conditioning
-    mask: Mask | None
-    source_BCHW: Tensor | None
-    regenerate_HW: Tensor | None
+    parts: tuple[LatentPart, ...]
 
 
 def _prepared(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, reporter: _Reporter) -> _Job:
     reporter.check()
     _require_able(spec, bundle)
     grid = LatentGrid.of(bundle.mel.config, bundle.vae.config.ratio)
-    mask = None if clip is None else effective_mask(spec, clip, grid)
-    canvas = _canvas(spec, clip, grid, bundle.card.canvas_s)
-    regenerate_HW = None
-    if mask is not None:
-        cells = grid.cells(canvas.length_samples)
-        drawn_HW = latent_mask(mask, grid, cells=cells, offset_samples=canvas.offset_samples)
-        regenerate_HW = torch.from_numpy(drawn_HW)
     wanted = conditioning(spec, bundle, clip)
-    source_BCHW = None if clip is None else _encoded(bundle, canvas)
+    edit = None
+    if clip is not None:
+        edit = edit_of(spec, clip, effective_mask(spec, clip, grid), grid, bundle.card.canvas_s)
+    parts = _parts(spec, bundle, grid, edit)
     reporter.report(Stage.ENCODE, 1, 1, 0)
-    return _Job(
-        spec=spec,
-        bundle=bundle,
-        clip=clip,
-        grid=grid,
-        canvas=canvas,
-        conditioning=wanted,
-        mask=mask,
-        source_BCHW=source_BCHW,
-        regenerate_HW=regenerate_HW,
-    )
+    return _Job(spec=spec, bundle=bundle, edit=edit, conditioning=wanted, parts=parts)
+
+
+def _parts(spec: RenderSpec, bundle: Bundle, grid: LatentGrid, edit: Edit | None) -> tuple[LatentPart, ...]:
+    if _changes_nothing(spec):
+        return ()
+    if edit is not None:
+        return tuple(encoded_part(bundle, canvas, edit.mask, grid) for canvas in edit.canvases)
+    assert spec.duration_s is not None
+    return (empty_part(bundle, generation_cells(spec.duration_s, grid, bundle.card.canvas_s)),)
+
+
+def _changes_nothing(spec: RenderSpec) -> bool:
+    """Tell whether no step would be taken, so that not even the way through the model may be heard."""
+    return spec.task is Task.TRANSFER and spec.sampler.strength == 0.0
 
 
 def _require_able(spec: RenderSpec, bundle: Bundle) -> None:
@@ -206,29 +192,17 @@ def _require_able(spec: RenderSpec, bundle: Bundle) -> None:
         raise SpecError(f"steps must be at most {bundle.schedule.steps}, got {spec.sampler.steps}")
 
 
-def _canvas(spec: RenderSpec, clip: AudioClip | None, grid: LatentGrid, canvas_s: float) -> Canvas:
-    if clip is not None:
-        return canvas_of(clip, grid, canvas_s)
-    assert spec.duration_s is not None
-    return empty_canvas(spec.duration_s, grid, canvas_s)
-
-
-def _encoded(bundle: Bundle, canvas: Canvas) -> Tensor:
-    """Return the scaled latent of the canvas, the posterior's mode."""
-    audio_BS = torch.from_numpy(canvas.audio_S.astype(np.float32))[None].to(_device(bundle))
-    mel_BTM = bundle.mel(audio_BS)
-    return bundle.vae.encode(mel_BTM).mode() * bundle.scale_factor
-
-
 def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
-    latent_BCHW = _sampled(job, index, reporter)
+    latents = _sampled(job, index, reporter)
     reporter.report(Stage.DECODE, 0, 1, index)
-    audio_S = _decoded(job.bundle, latent_BCHW)
+    rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     seed = job.spec.seed + index
-    _require_sound(audio_S, seed)
+    for audio_VS in rendered:
+        _require_sound(audio_VS, seed)
+    clip = _finished(job, rendered)
     reporter.report(Stage.DECODE, 1, 1, index)
-    clip = _finished(job, audio_S)
-    score = similarity(clip, job.bundle, job.conditioning.positive_BE)
+    heard = clip if job.edit is None else changed_part(job.edit, clip)
+    score = similarity(heard, job.bundle, job.conditioning.positive_BE)
     reporter.report(Stage.RANK, 1, 1, index)
     return RenderedTake(
         clip=clip,
@@ -236,85 +210,49 @@ def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
         clap_score=score,
         peak_db=decibels(peak(clip.audio_NS)),
         rms_db=decibels(rms(clip.audio_NS)),
+        contract=None if job.edit is None else contract(job.edit, clip),
     )
 
 
-def _decoded(bundle: Bundle, latent_BCHW: Tensor) -> np.ndarray:
-    mel_BTM = bundle.vae.decode(latent_BCHW / bundle.scale_factor)
-    return bundle.vocoder(mel_BTM)[0].float().cpu().numpy()
+def _sampled(job: _Job, index: int, reporter: _Reporter) -> list[Tensor]:
+    """Sample the scaled latents of all parts of one take."""
+    latents: list[Tensor] = []
+    for number, part in enumerate(job.parts):
+
+        def on_step(info: StepInfo, number: int = number) -> None:
+            done, total = number * info.steps + info.index + 1, len(job.parts) * info.steps
+            reporter.report(Stage.SAMPLE, done, total, index)
+            if reporter.wants_preview(done, total):
+                _tell_preview(job, [*latents, info.x0_BCHW], done, index, reporter)
+
+        latents.append(sampled(job.spec, job.bundle, part, job.conditioning, job.spec.seed + index, on_step))
+    return latents
 
 
-def _preview(job: _Job, info: StepInfo, index: int) -> Preview | None:
-    """Make the predicted result audible; None where it is no sound yet."""
-    audio_S = _decoded(job.bundle, info.x0_BCHW)
+def _tell_preview(job: _Job, latents: Sequence[Tensor], step: int, index: int, reporter: _Reporter) -> None:
+    """Make the predicted result audible, unless it is no sound yet."""
+    rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     try:
-        _require_sound(audio_S, job.spec.seed + index)
+        for audio_VS in rendered:
+            _require_sound(audio_VS, job.spec.seed + index)
     except (NanOutput, SilentOutput):
-        return None
-    return Preview(clip=_finished(job, audio_S), step=info.index + 1, take=index + 1)
+        return
+    reporter.on_event(Preview(clip=_finished(job, rendered), step=step, take=index + 1))
 
 
-def _sampled(job: _Job, index: int, reporter: _Reporter) -> Tensor:
-    """Sample one take's scaled latent (1, C, H, W)."""
-    sampling = job.spec.sampler
-    # Inpainting and super-resolution start their part from pure noise, as a generation does.
-    strength = sampling.strength if job.spec.task is Task.TRANSFER else 1.0
-    trajectory = job.bundle.schedule.trajectory(sampling.steps, strength, spacing_for(sampling.name))
-    noise = SeededNoise(job.spec.seed + index, _latent_shape(job), device=_device(job.bundle))
-    sampler = sampler_named(sampling.name, sampling.eta)
-    if job.regenerate_HW is not None:
-        assert job.source_BCHW is not None
-        keep_HW = 1.0 - job.regenerate_HW.to(job.source_BCHW.device)
-        sampler = inpainting(sampler, job.source_BCHW, keep_HW, passes=MASK_PASSES)
-
-    def on_step(info: StepInfo) -> None:
-        reporter.report(Stage.SAMPLE, info.index + 1, info.steps, index)
-        if reporter.wants_preview(info) and (preview := _preview(job, info, index)) is not None:
-            reporter.on_event(preview)
-
-    start_BCHW = starting_latent(trajectory, noise, job.source_BCHW)
-    return sampler(_denoiser(job), start_BCHW, trajectory, noise=noise, on_step=on_step)
+def _finished(job: _Job, rendered: Sequence[np.ndarray]) -> AudioClip:
+    """Put the sounds of all parts, so far as they are there, where they belong."""
+    if job.edit is not None:
+        return finished(job.edit, rendered)
+    assert job.spec.duration_s is not None
+    return generated_clip(rendered[0][0], job.spec.duration_s, job.bundle.mel.config.sample_rate_hz)
 
 
-def _denoiser(job: _Job) -> Denoise:
-    sampling = job.spec.sampler
-    guidance = Guidance(
-        scale=sampling.guidance,
-        interval_from=sampling.guidance_from,
-        interval_to=sampling.guidance_to,
-        rescale=sampling.guidance_rescale,
-    )
-    device = _device(job.bundle)
-    wanted = job.conditioning
-    return guided(
-        conditional_denoiser(packed(job.bundle.unet)),
-        wanted.positive_BE.to(device),
-        wanted.negative_BE.to(device),
-        guidance,
-    )
-
-
-def _latent_shape(job: _Job) -> tuple[int, int, int, int]:
-    cells = job.grid.cells(job.canvas.length_samples)
-    return (1, job.bundle.vae.config.latent_channels, cells, job.grid.width)
-
-
-def _finished(job: _Job, audio_S: np.ndarray) -> AudioClip:
-    if job.clip is None:
-        return generated_clip(job.canvas, audio_S, job.grid.sample_rate_hz)
-    new_S = region_of(job.canvas, audio_S, job.grid.sample_rate_hz, job.clip)
-    return edited_clip(job.spec, job.clip, new_S, job.mask)
-
-
-def _require_sound(audio_S: np.ndarray, seed: int) -> None:
-    if not math.isfinite(float(np.sum(audio_S, dtype=np.float64))):
+def _require_sound(audio_VS: np.ndarray, seed: int) -> None:
+    if not math.isfinite(float(np.sum(audio_VS, dtype=np.float64))):
         raise NanOutput(f"the model's output for seed {seed} is not a finite signal", _SEED_HINT)
-    if peak(audio_S) < SILENT_PEAK:
+    if peak(audio_VS) < SILENT_PEAK:
         raise SilentOutput(f"the model's output for seed {seed} is silent", _SEED_HINT)
-
-
-def _device(bundle: Bundle) -> torch.device:
-    return next(bundle.unet.parameters()).device
 
 
 @contextmanager

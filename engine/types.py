@@ -35,6 +35,29 @@ class SamplerName(Enum):
     UNIPC = "unipc"
 
 
+class Highs(Enum):
+    """What an edit has above the band that its model makes.
+
+    KEEP is the original's, FOLLOW the original's under the new sound's envelope, DROP nothing.
+    """
+
+    KEEP = "keep"
+    FOLLOW = "follow"
+    DROP = "drop"
+
+
+class Stereo(Enum):
+    """What a mono model makes of a stereo region.
+
+    MID makes the middle anew and keeps the sides, MID_SIDE makes both, CHANNELS each channel by itself;
+    those made together share their noise. Regions of more than two channels are always CHANNELS.
+    """
+
+    MID = "mid"
+    MID_SIDE = "mid_side"
+    CHANNELS = "channels"
+
+
 class MaskOp(Enum):
     ADD = "add"
     SUBTRACT = "subtract"
@@ -147,7 +170,8 @@ class RectShape:
     op: MaskOp = MaskOp.ADD
 
     def __post_init__(self) -> None:
-        if self.low_hz < 0 or (self.high_hz is not None and self.high_hz <= self.low_hz):
+        high_hz = math.inf if self.high_hz is None else self.high_hz
+        if not 0 <= self.low_hz < high_hz or self.high_hz == math.inf:
             raise ValueError(f"band must have 0 <= low < high, got {self.low_hz}..{self.high_hz} Hz")
 
 
@@ -242,7 +266,7 @@ class RenderSpec:
     """All that a render depends on: same spec, weights and device give the same audio.
 
     duration_s is asked of GENERATE only; the edits take the region's length. cutoff_hz is where
-    SUPERRES starts to regenerate (None: half the model's band).
+    SUPERRES starts to regenerate (None: where the region's own highs end).
     """
 
     task: Task
@@ -258,6 +282,8 @@ class RenderSpec:
     takes: int = 1
     model: str = "starter"
     match_level: bool = True
+    highs: Highs = Highs.FOLLOW
+    stereo: Stereo = Stereo.MID_SIDE
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """The only place with hop sizes: seconds, samples, mel frames, latent cells, and masks on them.
 
-Legend: S samples, H latent time, W latent frequency, F STFT bins, K STFT frames.
+Legend: S samples, T mel frames, F mel bins, H latent time, W latent frequency.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
 
 from engine.audio.mel import MelConfig, hz_to_mel, mel_to_hz
-from engine.audio.raster import feathered, rasterise, shape_span
+from engine.audio.raster import rasterise, shape_span
 from engine.errors import SpecError
 from engine.types import Mask, MaskOp, RectShape, TimeSpan
 
 _FINE_PER_FRAME = 2
 _FINE_PER_BIN = 2
-_STFT_WINDOW_S = 0.0427
 _MASK_TOLERANCE_S = 0.001
 _NOTHING_LEFT = "Use a larger shape or subtract less."
 
@@ -110,28 +107,6 @@ def latent_mask(mask: Mask, grid: LatentGrid, *, cells: int, offset_samples: int
     if not mask_HW.any():
         raise SpecError("the mask leaves nothing to regenerate in the model's band", _NOTHING_LEFT)
     return mask_HW.astype(np.float32)
-
-
-def stft_for(sample_rate_hz: int) -> ShortTimeFFT:
-    """Return the transform edits are composited in: about 43 ms Hann windows, quarter hops."""
-    n_fft = max(64, 2 ** round(math.log2(sample_rate_hz * _STFT_WINDOW_S)))
-    return ShortTimeFFT(hann(n_fft, sym=False), hop=n_fft // 4, fs=sample_rate_hz, fft_mode="onesided")
-
-
-def stft_mask(mask: Mask, stft: ShortTimeFFT, samples: int) -> np.ndarray:
-    """Draw the mask as feathered weights (F, K) on the transform of so many samples.
-
-    Frames centred beyond the ends take the weights of the outermost ones within.
-    """
-    step_s, step_hz = stft.hop / stft.fs, stft.delta_f
-    centres_s = stft.t(samples)
-    within = (centres_s >= 0.0) & (centres_s * stft.fs < samples)
-    times_s = np.append(centres_s[within] - step_s / 2, centres_s[within][-1] + step_s / 2)
-    freqs_hz = np.append(stft.f - step_hz / 2, stft.f[-1] + step_hz / 2)
-    cells_KF = rasterise(mask, times_s, freqs_hz)
-    weights_KF = feathered(cells_KF, mask.feather_s / step_s, mask.feather_hz / step_hz)
-    before = int(np.argmax(within))
-    return np.pad(weights_KF, ((before, len(within) - before - len(weights_KF)), (0, 0)), mode="edge").T
 
 
 def spans(mask: Mask) -> tuple[TimeSpan, ...]:

@@ -9,10 +9,8 @@ import numpy as np
 
 MODEL_PEAK = 0.5
 SILENCE_PEAK = 1e-5
-SAFE_PEAK = 0.989
 FLOOR_DB = -200.0
 _AUDIBLE_RMS = 1e-3
-_MAX_GAIN = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,32 +56,8 @@ def is_audible(audio: np.ndarray) -> bool:
     return rms(audio) > _AUDIBLE_RMS
 
 
-def matching_gain(reference: np.ndarray, audio: np.ndarray) -> float:
-    """Return the gain that gives audio the RMS of reference, within +-40 dB."""
-    have, want = rms(audio), rms(reference)
-    if have == 0.0 or want == 0.0:
-        return 1.0
-    return min(_MAX_GAIN, max(1.0 / _MAX_GAIN, want / have))
-
-
 def mono(audio_NS: np.ndarray) -> np.ndarray:
     """Return what a mono model should hear: the mean of the channels, or the loudest if that cancels."""
     mixed_S = np.asarray(np.mean(audio_NS, axis=0, dtype=np.float64))
     loudest_S = audio_NS[int(np.argmax(np.mean(np.square(audio_NS, dtype=np.float64), axis=1)))]
     return loudest_S.astype(np.float64) if rms(mixed_S) < 0.1 * rms(loudest_S) else mixed_S
-
-
-def channel_gains(audio_NS: np.ndarray) -> np.ndarray:
-    """Return each channel's RMS relative to that of the mono mix (N,), ones for silence.
-
-    A mono result times these keeps the panning.
-    """
-    levels_N = np.sqrt(np.mean(np.square(audio_NS, dtype=np.float64), axis=1))
-    middle = rms(mono(audio_NS))
-    return levels_N / middle if middle > 0 else np.ones_like(levels_N)
-
-
-def safe_gain(audio: np.ndarray, ceiling: float = SAFE_PEAK) -> float:
-    """Return the gain, at most 1, that keeps the peak at or below the ceiling."""
-    highest = peak(audio)
-    return ceiling / highest if highest > ceiling else 1.0

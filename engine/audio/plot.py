@@ -6,6 +6,7 @@ Legend: N channels, S samples, F STFT bins, K STFT frames, R picture rows.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -14,8 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from scipy.signal import ShortTimeFFT
+from scipy.signal.windows import hann
 
-from engine.audio.grid import stft_for
 from engine.audio.raster import rasterise
 from engine.audio.splice import fit_length
 from engine.types import Mask
@@ -24,6 +26,7 @@ LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
 RANGE_DB = 80.0
 ROWS = 320
 _TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+_WINDOW_S = 0.0427
 _PAPER, _INK, _MASK_COLOUR = "#14151a", "#d8dae0", "#5de0c8"
 
 
@@ -58,7 +61,7 @@ def spectrogram_png(panels: tuple[Panel, ...], sample_rate_hz: int, title: str) 
 
 def _picture(audio_NS: np.ndarray, sample_rate_hz: int, rows_hz: np.ndarray) -> np.ndarray:
     """Return dB (R, K) of the channels' mean power on the picture's rows."""
-    stft = stft_for(sample_rate_hz)
+    stft = _transform(sample_rate_hz)
     padded_NS = fit_length(np.asarray(audio_NS, dtype=np.float64), max(audio_NS.shape[1], stft.m_num))
     power_FK = np.mean(np.abs(stft.stft(padded_NS, axis=-1)) ** 2, axis=0) * (2.0 / stft.win.sum()) ** 2
     decibels_FK = 10.0 * np.log10(np.maximum(power_FK, 1e-14))
@@ -79,7 +82,7 @@ def _draw(
     top_db: float,
 ) -> AxesImage:
     duration_s = panel.audio_NS.shape[1] / sample_rate_hz
-    stft = stft_for(sample_rate_hz)
+    stft = _transform(sample_rate_hz)
     times_s = (np.arange(picture_RK.shape[1] + 1) + stft.p_min - 0.5) * stft.hop / sample_rate_hz
     extent = (times_s[0], times_s[-1], 0.0, float(len(picture_RK)))
     image = axis.imshow(
@@ -129,3 +132,8 @@ def _encoded(figure: Figure) -> bytes:
 def _shortened(title: str) -> str:
     line = " ".join(title.split())
     return line if len(line) <= 90 else line[:89] + "…"
+
+
+def _transform(sample_rate_hz: int) -> ShortTimeFFT:
+    n_fft = max(64, 2 ** round(math.log2(sample_rate_hz * _WINDOW_S)))
+    return ShortTimeFFT(hann(n_fft, sym=False), hop=n_fft // 4, fs=sample_rate_hz, fft_mode="onesided")

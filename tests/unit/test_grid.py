@@ -17,8 +17,6 @@ from engine.audio.grid import (
     samples_at,
     seconds_at,
     spans,
-    stft_for,
-    stft_mask,
 )
 from engine.audio.mel import MelConfig, slaney_filterbank
 from engine.audio.raster import feathered, rasterise, shape_low_hz, shape_span
@@ -185,19 +183,6 @@ def test_a_thin_polygon_is_never_missed() -> None:
     assert latent_mask(mask_of(sliver), GRID, cells=64).sum() == 1
 
 
-def test_the_stft_mask_has_the_rectangle_and_nothing_else() -> None:
-    stft = stft_for(48_000)
-    weights_FK = stft_mask(mask_of(rect(0.5, 1.0, 1000.0, 3000.0)), stft, 96_000)
-    times_s, freqs_hz = stft.t(96_000), stft.f
-    assert not weights_FK[:, times_s < 0].any()
-    inside = np.outer(
-        (freqs_hz > 1000 - stft.delta_f / 2) & (freqs_hz < 3000 + stft.delta_f / 2),
-        (times_s > 0.5 - stft.delta_t / 2) & (times_s < 1.0 + stft.delta_t / 2),
-    )
-    assert set(np.unique(weights_FK)) == {0.0, 1.0}
-    assert np.array_equal(weights_FK > 0, inside)
-
-
 def test_a_feather_rises_inwards_and_not_at_the_ends_of_the_band() -> None:
     cells_TF = np.zeros((20, 10), dtype=bool)
     cells_TF[5:15] = True
@@ -205,12 +190,6 @@ def test_a_feather_rises_inwards_and_not_at_the_ends_of_the_band() -> None:
     assert np.allclose(weights_TF[5:10, 0], [0.25, 0.5, 0.75, 1.0, 1.0])
     assert np.allclose(weights_TF, weights_TF[::-1])
     assert np.ptp(weights_TF, axis=1).max() == 0.0
-
-
-def test_a_mask_to_the_end_of_the_region_reaches_beyond_it() -> None:
-    weights_FK = stft_mask(mask_of(rect(0.0, 1.0, 500.0), feather_s=0.05), stft_for(16_000), 16_000)
-    assert np.ptp(weights_FK, axis=1).max() == 0.0
-    assert set(np.unique(weights_FK)) == {0.0, 1.0}
 
 
 def test_a_feather_in_hertz_leaves_time_sharp() -> None:

@@ -1,0 +1,74 @@
+"""The stretches of a region that have to be rendered for its mask: what is masked, and context around it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from engine.audio.grid import LatentGrid, resampled_length, samples_at, spans
+from engine.audio.io import AudioClip
+from engine.types import Mask, TimeSpan
+
+# On both sides of what is masked: a beat or two for the model to join.
+CONTEXT_S = 0.64
+# Models trained on longer clips than this work as well on this much, in half the time.
+LONGEST_USEFUL_S = 5.12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """Whole latent cells, counted from the region's start and perhaps from before it.
+
+    covered_s is what it must hold of the region.
+    """
+
+    first_cell: int
+    cells: int
+    covered_s: TimeSpan
+
+    @property
+    def past_cell(self) -> int:
+        return self.first_cell + self.cells
+
+
+def patches_of(clip: AudioClip, mask: Mask | None, grid: LatentGrid, canvas_s: float) -> tuple[Patch, ...]:
+    """Cover what a mask regenerates, all of the region without one, by stretches that lie apart."""
+    whole = TimeSpan(start_s=0.0, end_s=clip.duration_s)
+    wanted = [whole] if mask is None else [found for span in spans(mask) if (found := span.intersect(whole))]
+    room = _room(clip, grid)
+    least = grid.cells(
+        samples_at(canvas_s if mask is None else min(canvas_s, LONGEST_USEFUL_S), grid.sample_rate_hz)
+    )
+    context_s = 0.0 if mask is None else CONTEXT_S
+    patches: list[Patch] = []
+    for span in wanted:
+        patch = _around(span, grid, least, context_s, room)
+        if patches and patch.first_cell <= patches[-1].past_cell:
+            covered_s = TimeSpan(start_s=patches[-1].covered_s.start_s, end_s=span.end_s)
+            patch = _around(covered_s, grid, least, context_s, room)
+            patches.pop()
+        patches.append(patch)
+    return tuple(patches)
+
+
+def _room(clip: AudioClip, grid: LatentGrid) -> tuple[int, int]:
+    """Return the first whole cell of what is there, zero or less, and the cell after its last."""
+    before = resampled_length(clip.before_NS.shape[1], clip.sample_rate_hz, grid.sample_rate_hz)
+    there = clip.length_samples + clip.after_NS.shape[1]
+    return -(before // grid.cell_samples), grid.cells(
+        resampled_length(there, clip.sample_rate_hz, grid.sample_rate_hz)
+    )
+
+
+def _around(span: TimeSpan, grid: LatentGrid, least: int, context_s: float, room: tuple[int, int]) -> Patch:
+    """Widen a span to at least so many cells, into what is there as far as possible."""
+    cell_s = grid.cell_samples / grid.sample_rate_hz
+    # A rounding error must not cost a cell.
+    first = max(math.floor((span.start_s - context_s) / cell_s + 1e-6), min(0, room[0]))
+    past = min(math.ceil((span.end_s + context_s) / cell_s - 1e-6), room[1])
+    missing = max(0, least - (past - first))
+    first, past = first - missing // 2, past + missing - missing // 2
+    # What would stick out at one end goes to the other, where there is something to hear.
+    shift = max(0, room[0] - first) or -min(max(0, past - room[1]), max(0, first - room[0]))
+    first, past = first + shift, past + shift
+    return Patch(first_cell=first, cells=past - first, covered_s=span)

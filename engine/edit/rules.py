@@ -1,0 +1,82 @@
+"""What each task regenerates of a region, and what cannot be asked of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from scipy.signal import welch
+
+from engine.audio.grid import LatentGrid, require_inside
+from engine.audio.io import AudioClip
+from engine.audio.raster import shape_low_hz
+from engine.errors import SpecError
+from engine.types import Mask, MaskOp, RectShape, RenderSpec, Task, TimeSpan
+
+SUPERRES_FEATHER_HZ = 150.0
+_FULL_SHARE = 0.95
+_LOWEST_CUTOFF_HZ = 200.0
+_NOTHING_SHARE = 1e-6
+_RESOLVED_S = 0.04
+
+
+def effective_mask(spec: RenderSpec, clip: AudioClip, grid: LatentGrid) -> Mask | None:
+    """Return what a task regenerates, None for all of it.
+
+    Raises:
+        SpecError: a mask or cutoff outside the region or above what model and file can hold.
+    """
+    top_hz = min(grid.high_hz, clip.sample_rate_hz / 2)
+    if spec.mask is not None:
+        require_inside(spec.mask, clip.duration_s)
+        _require_below(spec.mask, top_hz)
+    return _superres_mask(spec, clip, grid, top_hz) if spec.task is Task.SUPERRES else spec.mask
+
+
+def _superres_mask(spec: RenderSpec, clip: AudioClip, grid: LatentGrid, top_hz: float) -> Mask:
+    cutoff_hz = _missing_from_hz(clip, top_hz) if spec.cutoff_hz is None else spec.cutoff_hz
+    if not 0.0 < cutoff_hz < top_hz:
+        raise SpecError(
+            f"the cutoff of {cutoff_hz:g} Hz is not below {top_hz:g} Hz, the highest that can be rendered",
+            "Give a lower --cutoff, or convert the file to a higher sample rate first.",
+        )
+    whole = TimeSpan(start_s=0.0, end_s=clip.duration_s)
+    if spec.mask is None:
+        above = RectShape(span=whole, low_hz=cutoff_hz)
+        return Mask(shapes=(above,), feather_hz=SUPERRES_FEATHER_HZ)
+    below = RectShape(span=whole, high_hz=cutoff_hz, op=MaskOp.SUBTRACT)
+    return replace(spec.mask, shapes=(*spec.mask.shapes, below))
+
+
+def _missing_from_hz(clip: AudioClip, top_hz: float) -> float:
+    """Return where the highs of a region end.
+
+    Raises:
+        SpecError: they reach as far as anything that could be rendered.
+    """
+    ends_hz = bandwidth_hz(clip.audio_NS, clip.sample_rate_hz)
+    if ends_hz > _FULL_SHARE * top_hz:
+        raise SpecError(
+            f"nothing is missing: the region reaches {ends_hz:.0f} Hz, the model makes up to {top_hz:.0f} Hz",
+            "Give --cutoff to make anew what lies above it.",
+        )
+    return max(ends_hz, _LOWEST_CUTOFF_HZ)
+
+
+def bandwidth_hz(audio_NS: np.ndarray, rate_hz: int) -> float:
+    """Return the highest frequency with more than a millionth of the strongest one's power."""
+    segment = min(audio_NS.shape[1], 2 ** round(math.log2(_RESOLVED_S * rate_hz)))
+    freqs_hz, power_NF = welch(audio_NS.astype(np.float64), rate_hz, nperseg=segment, axis=1)
+    power_F = power_NF.sum(axis=0)
+    audible_F = np.flatnonzero(power_F > _NOTHING_SHARE * power_F.max())
+    return float(freqs_hz[audible_F[-1]]) if audible_F.size else 0.0
+
+
+def _require_below(mask: Mask, top_hz: float) -> None:
+    for shape in mask.shapes:
+        if shape.op is MaskOp.ADD and shape_low_hz(shape) >= top_hz:
+            raise SpecError(
+                f"the mask starts at {shape_low_hz(shape):g} Hz, but only {top_hz:g} Hz can be rendered",
+                "Give a lower --mask-band.",
+            )
