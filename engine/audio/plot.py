@@ -25,6 +25,9 @@ from engine.types import Mask
 LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
 RANGE_DB = 80.0
 ROWS = 320
+# More than a picture has pixels.
+COLUMNS = 3000
+_COLUMNS_AT_ONCE = 64
 _TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 _WINDOW_S = 0.0427
 _PAPER, _INK, _MASK_COLOUR = "#14151a", "#d8dae0", "#5de0c8"
@@ -60,16 +63,34 @@ def spectrogram_png(panels: tuple[Panel, ...], sample_rate_hz: int, title: str) 
 
 
 def _picture(audio_NS: np.ndarray, sample_rate_hz: int, rows_hz: np.ndarray) -> np.ndarray:
-    """Return dB (R, K) of the channels' mean power on the picture's rows."""
+    """Return dB (R, K) of the channels' mean power on the picture's rows; K is at most COLUMNS or so."""
     stft = _transform(sample_rate_hz)
-    padded_NS = fit_length(np.asarray(audio_NS, dtype=np.float64), max(audio_NS.shape[1], stft.m_num))
-    power_FK = np.mean(np.abs(stft.stft(padded_NS, axis=-1)) ** 2, axis=0) * (2.0 / stft.win.sum()) ** 2
+    power_FK = _power(audio_NS, stft, _group(audio_NS, stft)) * (2.0 / stft.win.sum()) ** 2
     decibels_FK = 10.0 * np.log10(np.maximum(power_FK, 1e-14))
     centres_hz = np.sqrt(rows_hz[1:] * rows_hz[:-1])
     positions_R = np.clip(centres_hz / stft.delta_f, 0, len(decibels_FK) - 1.001)
     below_R = positions_R.astype(int)
     share_R1 = (positions_R - below_R)[:, None]
     return decibels_FK[below_R] * (1 - share_R1) + decibels_FK[below_R + 1] * share_R1
+
+
+def _group(audio_NS: np.ndarray, stft: ShortTimeFFT) -> int:
+    """Return how many frames share a column."""
+    samples = max(audio_NS.shape[1], stft.m_num)
+    return -(-(stft.p_max(samples) - stft.p_min) // COLUMNS)
+
+
+def _power(audio_NS: np.ndarray, stft: ShortTimeFFT, group: int) -> np.ndarray:
+    """Return the mean power (F, K) of groups of frames, with the memory of some of them."""
+    padded_NS = fit_length(audio_NS, max(audio_NS.shape[1], stft.m_num))
+    past = stft.p_max(padded_NS.shape[1])
+    columns: list[np.ndarray] = []
+    for start in range(stft.p_min, past, group * _COLUMNS_AT_ONCE):
+        stop = min(past, start + group * _COLUMNS_AT_ONCE)
+        spectrum_NFK = stft.stft(padded_NS, p0=start, p1=stop, axis=-1)
+        power_FK = np.mean(np.abs(spectrum_NFK) ** 2, axis=0)
+        columns += [power_FK[:, k : k + group].mean(axis=1) for k in range(0, stop - start, group)]
+    return np.stack(columns, axis=1)
 
 
 def _draw(
@@ -83,7 +104,8 @@ def _draw(
 ) -> AxesImage:
     duration_s = panel.audio_NS.shape[1] / sample_rate_hz
     stft = _transform(sample_rate_hz)
-    times_s = (np.arange(picture_RK.shape[1] + 1) + stft.p_min - 0.5) * stft.hop / sample_rate_hz
+    frames = np.arange(picture_RK.shape[1] + 1) * _group(panel.audio_NS, stft)
+    times_s = (frames + stft.p_min - 0.5) * stft.hop / sample_rate_hz
     extent = (times_s[0], times_s[-1], 0.0, float(len(picture_RK)))
     image = axis.imshow(
         picture_RK,

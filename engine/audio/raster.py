@@ -137,7 +137,9 @@ def _crossings(outline_P2: np.ndarray, lines_L: np.ndarray) -> np.ndarray:
     times = lines_L[:, None]
     crosses_LP = (start_P2[:, 0] <= times) != (stop_P2[:, 0] <= times)
     run_P = stop_P2[:, 0] - start_P2[:, 0]
-    share_LP = (times - start_P2[:, 0]) / np.where(run_P == 0, 1.0, run_P)
+    # An edge shorter than any time can be told apart is one to be crossed at its start.
+    steep_P = np.abs(run_P) < _ROUNDING**2
+    share_LP = np.where(steep_P, 0.0, (times - start_P2[:, 0]) / np.where(steep_P, 1.0, run_P))
     freqs_LP = start_P2[:, 1] + share_LP * (stop_P2[:, 1] - start_P2[:, 1])
     ordered_LX = np.sort(np.where(crosses_LP, freqs_LP, np.inf), axis=1)
     width = int(crosses_LP.sum(axis=1).max(initial=0))

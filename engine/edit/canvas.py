@@ -6,6 +6,7 @@ Legend: N channels, V voices, S samples.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,14 @@ from engine.audio.grid import LatentGrid
 from engine.audio.io import AudioClip
 from engine.audio.level import ModelLevel, model_level
 from engine.audio.resample import resample
-from engine.audio.splice import fit_length, mirrored
+from engine.audio.splice import mirrored
 from engine.edit.patches import Patch
 from engine.edit.voices import Voices
 
 # More than a resampler's filter reaches.
 _MARGIN_S = 0.05
+
+Mix = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,11 +62,11 @@ def in_session(
 ) -> np.ndarray:
     """Convert a canvas at the session's level to the session's rate: samples start to stop of the region."""
     unit, model_unit = _units(rate_hz, model_hz)
-    lead = canvas.first_sample % model_unit
-    first = (canvas.first_sample - lead) // model_unit * unit
-    resampled_VS = resample(mirrored(audio_VS, lead, 0), model_hz, rate_hz)
-    ahead = max(0, first - start)
-    return fit_length(np.pad(resampled_VS[:, max(0, start - first) :], ((0, 0), (ahead, 0))), stop - start)
+    margin = math.ceil(_MARGIN_S * rate_hz)
+    first, past = (start - margin) // unit, -(-(stop + margin) // unit)
+    stretch_VS = _between(audio_VS, canvas.first_sample, first * model_unit, past * model_unit)
+    resampled_VS = resample(stretch_VS, model_hz, rate_hz)
+    return resampled_VS[:, start - first * unit :][:, : stop - start]
 
 
 def _heard(clip: AudioClip, voices: Voices, first: int, past: int, model_hz: int) -> np.ndarray:
@@ -78,13 +81,22 @@ def _heard(clip: AudioClip, voices: Voices, first: int, past: int, model_hz: int
 
 
 def _stretch(clip: AudioClip, voices: Voices, start: int, stop: int) -> np.ndarray:
-    """Return the voices between two samples counted from the region's start, mirrored where the file ends."""
+    """Return the voices between two samples counted from the region's start."""
     parts = [part_NS for part_NS in (clip.before_NS, clip.audio_NS, clip.after_NS) if part_NS.size]
-    there_NS = np.concatenate(parts, axis=1)
-    first = -clip.before_NS.shape[1]
-    ahead, behind = max(0, first - start), max(0, stop - first - there_NS.shape[1])
-    cut_NS = there_NS[:, max(0, start - first) : stop - first]
-    return mirrored(voices.of(cut_NS), ahead, behind)
+    there_NS = np.concatenate(parts, axis=1) if len(parts) > 1 else clip.audio_NS
+    return _between(there_NS, -clip.before_NS.shape[1], start, stop, voices.of)
+
+
+def _between(
+    audio_NS: np.ndarray, first: int, start: int, stop: int, mix: Mix = lambda audio_NS: audio_NS
+) -> np.ndarray:
+    """Return samples start to stop of audio that begins at `first`, mixed, mirrored beyond its ends."""
+    past = first + audio_NS.shape[1]
+    # With little or nothing in between there would be nothing to mirror.
+    near, far = min(start, past - 2), max(stop, first + 2)
+    cut_NS = mix(audio_NS[:, max(0, near - first) : max(0, far - first)])
+    wide_NS = mirrored(cut_NS, max(0, first - near), max(0, far - past))
+    return wide_NS[:, start - near :][:, : stop - start]
 
 
 def _units(rate_hz: int, model_hz: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What an edit promises, measured on its result.
 
-Legend: N channels, S samples, F bins, K frames.
+Legend: N channels, S samples, K frames, F bins.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.audio.grid import samples_at
 from engine.audio.level import FLOOR_DB, decibels, peak
 from engine.edit.compose import Place
 from engine.edit.loudness import loudness_lufs, true_peak_db
-from engine.edit.transform import Frames, changed, margin_hz, mask_weights
+from engine.edit.transform import Frames, changed, mask_weights
 from engine.edit.voices import correlation
 
 _SEAM_S = 0.002
@@ -46,50 +46,46 @@ class Contract:
 
 
 def measured(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> Contract:
-    """Measure a whole region (its place has offset 0) before and after."""
-    inside_S = inside(place, original_NS.shape[1])
-    changed_S = (original_NS != result_NS).any(axis=0)
-    before, after = (
-        loudness_lufs(audio_NS[:, inside_S], place.rate_hz) if inside_S.any() else -math.inf
-        for audio_NS in (original_NS, result_NS)
-    )
+    """Measure a region before and after."""
+    ends = place.spans_samples
+    replaced_NS, new_NS = (audio_NS[:, ends[0][0] : ends[-1][1]] for audio_NS in (original_NS, result_NS))
+    before, after = (loudness_lufs(audio_NS, place.rate_hz) for audio_NS in (replaced_NS, new_NS))
     return Contract(
         length_samples=result_NS.shape[1],
         sample_rate_hz=place.rate_hz,
         channels=len(result_NS),
-        changed_outside=int(np.count_nonzero(changed_S & ~inside_S)),
+        changed_outside=_changed_outside(original_NS, result_NS, place),
         outside_band_db=_outside_band_db(original_NS, result_NS, place) if place.is_banded else None,
         loudness_before_lufs=before if math.isfinite(before) else None,
         loudness_after_lufs=after if math.isfinite(after) else None,
         true_peak_dbtp=true_peak_db(result_NS),
         seam_db=_seam_db(original_NS, result_NS, place),
-        correlation_before=correlation(original_NS[:, inside_S]),
-        correlation_after=correlation(result_NS[:, inside_S]),
+        correlation_before=correlation(replaced_NS),
+        correlation_after=correlation(new_NS),
     )
 
 
-def inside(place: Place, length_samples: int) -> np.ndarray:
-    """Tell which samples (S,) lie within the mask's time."""
-    inside_S = np.zeros(length_samples, dtype=bool)
-    for span in place.spans_s:
-        inside_S[samples_at(span.start_s, place.rate_hz) : samples_at(span.end_s, place.rate_hz)] = True
-    return inside_S
+def _changed_outside(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> int:
+    inside_S = np.zeros(original_NS.shape[1], dtype=bool)
+    for start, stop in place.spans_samples:
+        inside_S[start:stop] = True
+    changed_S = (original_NS != result_NS).any(axis=0)
+    return int(np.count_nonzero(changed_S & ~inside_S))
 
 
 def _outside_band_db(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> float:
     """Return the peak of the change in all bins farther from the mask than the main lobe reaches."""
-    stft = place.transform
-    reach = math.ceil(margin_hz(stft) / stft.delta_f)
+    transform = place.transform
+    reach = math.ceil(transform.margin_hz / transform.freqs_hz[1])
 
     def outside(frames: Frames, spectra: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         assert place.mask is not None
-        weights_FK = mask_weights(place.mask, frames, place.offset_s, place.duration_s)
-        masked_F = weights_FK.any(axis=1).astype(np.uint8)
+        weights_KF = mask_weights(place.mask, frames, 0.0, place.duration_s)
+        masked_F = weights_KF.any(axis=0).astype(np.uint8)
         near_F = maximum_filter1d(masked_F, 2 * reach + 1, mode="constant")
-        return (spectra[0] * (near_F == 0)[:, None],)
+        return ((spectra[1] - spectra[0]) * (near_F == 0),)
 
-    difference_NS = result_NS.astype(np.float64) - original_NS
-    peaks = [peak(parts[0]) for _, parts in changed(stft, (difference_NS,), outside)]
+    peaks = [peak(parts[0]) for _, parts in changed(transform, (original_NS, result_NS), outside)]
     return decibels(max(peaks, default=0.0))
 
 
@@ -97,9 +93,8 @@ def _seam_db(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> fl
     """Compare second differences at the seams with those of both sounds nearby."""
     worst = FLOOR_DB
     near, around = samples_at(_SEAM_S, place.rate_hz), samples_at(_AROUND_SEAM_S, place.rate_hz)
-    for span in place.spans_s:
-        for time_s in (span.start_s, span.end_s):
-            seam = samples_at(time_s, place.rate_hz)
+    for ends in place.spans_samples:
+        for seam in ends:
             here = _corner(result_NS, seam - near, seam + near)
             nearby = max(
                 _corner(original_NS, seam - around, seam + around),

@@ -21,6 +21,9 @@ SILENT_LUFS = -70.0
 CEILING_DBTP = -1.0
 _BLOCK_S = 0.4
 _METERED_CHANNELS = 5
+_METERED_S = 20
+# Blocks 10 dB below the mean of the audible ones do not count.
+_RELATIVE_GATE = 10.0
 _MAX_GAIN_DB = 40.0
 _OVERSAMPLING = 4
 _CHUNK_SAMPLES = 2**18
@@ -36,10 +39,25 @@ def loudness_lufs(audio_NS: np.ndarray, rate_hz: int) -> float:
         parts = [loudness_lufs(channel_1S, rate_hz) for channel_1S in audio_NS[:, None]]
         power = sum(10 ** (part / 10) for part in parts)
         return 10 * math.log10(power) if power > 0 else -math.inf
-    # A hair less than all of it: the meter compares seconds.
-    block_s = min(_BLOCK_S, audio_NS.shape[1] / rate_hz * (1 - 1e-9))
-    lufs = float(Meter(rate_hz, block_size=block_s).integrated_loudness(audio_NS.T.astype(np.float64)))
-    return lufs if lufs >= SILENT_LUFS else -math.inf
+    powers = np.concatenate(list(_block_powers(audio_NS, rate_hz)))
+    audible = powers[powers >= 10 ** (SILENT_LUFS / 10)]
+    if not audible.size:
+        return -math.inf
+    loud = audible[audible > audible.mean() / _RELATIVE_GATE]
+    return 10 * math.log10(loud.mean())
+
+
+def _block_powers(audio_NS: np.ndarray, rate_hz: int) -> Iterator[np.ndarray]:
+    """Yield the loudness of gating blocks, as powers; a long sound is read in parts."""
+    # A hair less than all of a short sound: the meter compares seconds.
+    meter = Meter(rate_hz, block_size=min(_BLOCK_S, audio_NS.shape[1] / rate_hz * (1 - 1e-9)))
+    # Parts share so much that no block is missed.
+    advance, overlap = rate_hz * _METERED_S, round(_BLOCK_S * rate_hz * (1 - meter.overlap))
+    for start in range(0, audio_NS.shape[1], advance):
+        part_NS = audio_NS[:, max(0, start - overlap * 3) : start + advance]
+        if part_NS.shape[1] >= meter.block_size * rate_hz:
+            meter.integrated_loudness(part_NS.T.astype(np.float64))
+            yield 10 ** (np.array(meter.blockwise_loudness) / 10)
 
 
 def matching_gain(reference_NS: np.ndarray, audio_NS: np.ndarray, rate_hz: int) -> float:

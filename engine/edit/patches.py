@@ -34,7 +34,7 @@ class Patch:
 def patches_of(clip: AudioClip, mask: Mask | None, grid: LatentGrid, canvas_s: float) -> tuple[Patch, ...]:
     """Cover what a mask regenerates, all of the region without one, by stretches that lie apart."""
     whole = TimeSpan(start_s=0.0, end_s=clip.duration_s)
-    wanted = [whole] if mask is None else [found for span in spans(mask) if (found := span.intersect(whole))]
+    wanted = [whole] if mask is None else masked_spans(mask, clip)
     room = _room(clip, grid)
     least = grid.cells(
         samples_at(canvas_s if mask is None else min(canvas_s, LONGEST_USEFUL_S), grid.sample_rate_hz)
@@ -49,6 +49,14 @@ def patches_of(clip: AudioClip, mask: Mask | None, grid: LatentGrid, canvas_s: f
             patches.pop()
         patches.append(patch)
     return tuple(patches)
+
+
+def masked_spans(mask: Mask, clip: AudioClip) -> list[TimeSpan]:
+    """Return the masked stretches of a clip that hold a sample at least."""
+    whole = TimeSpan(start_s=0.0, end_s=clip.duration_s)
+    found = (part for span in spans(mask) if (part := span.intersect(whole)) is not None)
+    rate_hz = clip.sample_rate_hz
+    return [part for part in found if samples_at(part.start_s, rate_hz) < samples_at(part.end_s, rate_hz)]
 
 
 def _room(clip: AudioClip, grid: LatentGrid) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from scipy.signal import welch
 from engine.audio.grid import LatentGrid, require_inside
 from engine.audio.io import AudioClip
 from engine.audio.raster import shape_low_hz
+from engine.edit.patches import masked_spans
 from engine.errors import SpecError
 from engine.types import Mask, MaskOp, RectShape, RenderSpec, Task, TimeSpan
 
@@ -31,6 +32,8 @@ def effective_mask(spec: RenderSpec, clip: AudioClip, grid: LatentGrid) -> Mask 
     if spec.mask is not None:
         require_inside(spec.mask, clip.duration_s)
         _require_below(spec.mask, top_hz)
+        if not masked_spans(spec.mask, clip):
+            raise SpecError("the mask covers less than one sample", "Use a larger shape.")
     return _superres_mask(spec, clip, grid, top_hz) if spec.task is Task.SUPERRES else spec.mask
 
 

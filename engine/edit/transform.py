@@ -1,6 +1,6 @@
 """The transform in which edits are put together: perfect reconstruction, and almost no leakage.
 
-Legend: N channels, S samples, F bins, K frames.
+Legend: N channels, S samples, K frames, F bins, L samples of a frame.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy import fft
 from scipy.ndimage import minimum_filter1d
-from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import kaiser
 
 from engine.audio.raster import feathered, rasterise
@@ -24,12 +24,56 @@ SHORTEST_WINDOW = 32
 KAISER_BETA = 16.0
 MAIN_LOBE_BINS = math.hypot(KAISER_BETA / math.pi, 1.0)
 HOPS_PER_WINDOW = 8
-_CHUNK_FRAMES = 1024
+_FRAMES_AT_ONCE = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Transform:
+    """Overlapping frames, heard through one window and sounded through another, its dual."""
+
+    rate_hz: int
+    heard_L: np.ndarray
+    sounded_L: np.ndarray
+
+    @property
+    def length(self) -> int:
+        return len(self.sounded_L)
+
+    @property
+    def hop(self) -> int:
+        return self.length // HOPS_PER_WINDOW
+
+    @property
+    def freqs_hz(self) -> np.ndarray:
+        return np.arange(self.length // 2 + 1) * (self.rate_hz / self.length)
+
+    @property
+    def margin_hz(self) -> float:
+        """Return how far beyond its edges a changed band can sound above -120 dB.
+
+        One main lobe is the transform's own, one that of a limiter at work.
+        """
+        return 2 * MAIN_LOBE_BINS * self.rate_hz / self.length
+
+    def spectra(self, audio_NS: np.ndarray) -> np.ndarray:
+        """Return the spectra (N, K, F) of all whole frames, one for each hop."""
+        frames_NKL = np.lib.stride_tricks.sliding_window_view(audio_NS, self.length, axis=1)[:, :: self.hop]
+        return np.asarray(fft.rfft(frames_NKL * self.heard_L, axis=2, overwrite_x=True))
+
+    def sound(self, spectra_NKF: np.ndarray) -> np.ndarray:
+        """Add frames up again (N, S); whole where eight of them overlap."""
+        frames_NKL = fft.irfft(spectra_NKF, self.length, axis=2, overwrite_x=True) * self.sounded_L
+        channels, count, _ = frames_NKL.shape
+        hops_NKOH = frames_NKL.reshape(channels, count, HOPS_PER_WINDOW, self.hop)
+        sum_NKH = np.zeros((channels, count + HOPS_PER_WINDOW - 1, self.hop))
+        for offset in range(HOPS_PER_WINDOW):
+            sum_NKH[:, offset : offset + count] += hops_NKOH[:, :, offset]
+        return sum_NKH.reshape(channels, -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frames:
-    """The spectra of consecutive frames, with where they are; centres_s count from the audio's start."""
+    """Where consecutive frames are; centres_s count from the audio's start."""
 
     centres_s: np.ndarray
     freqs_hz: np.ndarray
@@ -37,60 +81,52 @@ class Frames:
 
 
 @lru_cache(maxsize=16)
-def transform_for(rate_hz: int, shortest_span_s: float = math.inf) -> ShortTimeFFT:
+def transform_for(rate_hz: int, shortest_span_s: float = math.inf) -> Transform:
     """Return a transform whose windows are short beside what is to be changed.
 
     It sounds through the Kaiser window, so what is done to a bin stays near it; it listens through the
     dual, so what is not changed comes back as it was.
     """
     window_s = min(LONGEST_WINDOW_S, shortest_span_s / 4)
-    n_fft = max(SHORTEST_WINDOW, 2 ** math.floor(math.log2(window_s * rate_hz * 1.01)))
-    return ShortTimeFFT.from_dual(
-        kaiser(n_fft, KAISER_BETA, sym=False), hop=n_fft // HOPS_PER_WINDOW, fs=rate_hz, fft_mode="onesided"
-    )
-
-
-def margin_hz(stft: ShortTimeFFT) -> float:
-    """Return how far beyond its edges a changed band can sound above -120 dB.
-
-    One main lobe is the transform's own, one that of a limiter at work.
-    """
-    return float(2 * MAIN_LOBE_BINS * stft.delta_f)
+    length = 2 ** math.floor(math.log2(max(SHORTEST_WINDOW, window_s * rate_hz * 1.01)))
+    sounded_L = kaiser(length, KAISER_BETA, sym=False)
+    overlaps_H = np.square(sounded_L).reshape(HOPS_PER_WINDOW, -1).sum(axis=0)
+    heard_L = sounded_L / np.tile(overlaps_H, HOPS_PER_WINDOW)
+    return Transform(rate_hz=rate_hz, heard_L=heard_L, sounded_L=sounded_L)
 
 
 Change = Callable[[Frames, tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
 
 
 def changed(
-    stft: ShortTimeFFT, signals_NS: tuple[np.ndarray, ...], change: Change
+    transform: Transform, signals_NS: tuple[np.ndarray, ...], change: Change
 ) -> Iterator[tuple[slice, tuple[np.ndarray, ...]]]:
-    """Yield stretch after stretch of what becomes of signals when their spectra (N, F, K) are changed.
+    """Yield stretch after stretch of what becomes of signals when their spectra (N, K, F) are changed.
 
-    Equal to one transform over everything, with the memory of one stretch.
+    Equal to one transform over everything, with the memory of one stretch; change sees half a window's
+    worth of frames more on each side than it must.
     """
-    samples = signals_NS[0].shape[1]
-    step = _CHUNK_FRAMES * stft.hop
-    for start in range(0, samples, step):
-        stop = min(samples, start + step)
-        stretches = tuple(
-            _stretch(signal_NS, start - 2 * stft.m_num, stop + 2 * stft.m_num) for signal_NS in signals_NS
+    samples, hop, length = signals_NS[0].shape[1], transform.hop, transform.length
+    around = 2 * length
+    for start in range(0, samples, _FRAMES_AT_ONCE * hop):
+        stop = min(samples, start + _FRAMES_AT_ONCE * hop)
+        past = start + -(-(stop - start) // hop) * hop
+        spectra = tuple(
+            transform.spectra(_stretch(signal_NS, start - around, past + around)) for signal_NS in signals_NS
         )
-        length = stretches[0].shape[1]
-        spectra = tuple(stft.stft(stretch_NS, axis=-1) for stretch_NS in stretches)
-        centres_s = stft.t(length) + (start - 2 * stft.m_num) / stft.fs
-        frames = Frames(centres_s=centres_s, freqs_hz=stft.f, hop_s=stft.hop / stft.fs)
-        ahead = 2 * stft.m_num
+        centres_s = (start - around + length / 2 + hop * np.arange(spectra[0].shape[1])) / transform.rate_hz
+        frames = Frames(centres_s=centres_s, freqs_hz=transform.freqs_hz, hop_s=hop / transform.rate_hz)
         yield (
             slice(start, stop),
             tuple(
-                stft.istft(spectrum_NFK, k1=length)[:, ahead : ahead + stop - start]
-                for spectrum_NFK in change(frames, spectra)
+                transform.sound(spectra_NKF)[:, around : around + stop - start]
+                for spectra_NKF in change(frames, spectra)
             ),
         )
 
 
 def mask_weights(mask: Mask, frames: Frames, offset_s: float, duration_s: float) -> np.ndarray:
-    """Draw a mask as weights (F, K): 1 where a frame lies all within it, rising from 0 over half a window.
+    """Draw a mask as weights (K, F): 1 where a frame lies all within it, rising from 0 over half a window.
 
     offset_s is where the audio starts in the mask's own time, duration_s how long the region is.
     """
@@ -107,7 +143,7 @@ def mask_weights(mask: Mask, frames: Frames, offset_s: float, duration_s: float)
     cells_KF &= ((times_s >= 0.0) & (times_s <= duration_s))[:, None]
     within_KF = minimum_filter1d(cells_KF.astype(np.uint8), 2 * reach + 1, axis=0).astype(bool)
     weights_KF = feathered(within_KF, rise, mask.feather_hz / step_hz)
-    return weights_KF[around : around + len(frames.centres_s)].T
+    return weights_KF[around : around + len(frames.centres_s)]
 
 
 def _stretch(audio_NS: np.ndarray, start: int, stop: int) -> np.ndarray:

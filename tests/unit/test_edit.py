@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pyloudnorm import Meter
 
 from engine.audio.grid import LatentGrid, samples_at, spans
 from engine.audio.io import AudioClip
 from engine.audio.level import decibels, peak, rms
 from engine.edit.contract import Contract
 from engine.edit.edit import Edit, changed_part, contract, edit_of, finished
+from engine.edit.loudness import loudness_lufs, true_peak_db
+from engine.edit.patches import masked_spans
 from engine.types import (
     BrushShape,
     Highs,
@@ -103,6 +106,7 @@ def test_whatever_the_file_and_the_mask_only_what_is_masked_changes(data: st.Dat
     length = data.draw(st.one_of(st.integers(1, 200), st.integers(200, rate_hz)))
     clip = clip_of(length, rate_hz, channels, dtype=data.draw(st.sampled_from([np.float32, np.float64])))
     mask = data.draw(masks(length / rate_hz, min(8000.0, rate_hz / 2)))
+    assume(mask is None or masked_spans(mask, clip))
     spec = replace(
         SPEC,
         task=Task.TRANSFER if mask is None else Task.INPAINT,
@@ -334,3 +338,30 @@ def test_the_changed_part_goes_from_the_first_masked_sample_to_the_last() -> Non
     two = Mask(shapes=(*rect(0.5, 0.6).shapes, *rect(1.0, 1.1).shapes))
     edit = prepared(replace(SPEC, mask=two), clip)
     assert changed_part(edit, clip).length_samples == samples_at(0.6, 48_000)
+
+
+@pytest.mark.parametrize("mask", [None, rect(3.0, 27.0), rect(3.0, 27.0, 500.0, 2000.0)])
+def test_a_long_region_placed_in_blocks_is_as_if_placed_at_once(
+    mask: Mask | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = clip_of(30 * 16_000, 16_000, channels=1, dtype=np.float64)
+    edit = edit_of(replace(SPEC, mask=mask or SPEC.mask), clip, mask, GRID, CANVAS_S)
+    in_blocks = edited(edit)
+    monkeypatch.setattr("engine.edit.placing._BLOCK_S", 100.0)
+    assert np.abs(edited(edit).audio_NS - in_blocks.audio_NS).max() < 1e-9
+
+
+def test_loudness_of_a_long_sound_is_that_of_its_whole() -> None:
+    audio_NS = clip_of(16_000 * 75, 16_000).audio_NS * np.repeat([1.0, 0.01, 0.3], 400_000)
+    whole_lufs = Meter(16_000).integrated_loudness(audio_NS.T.astype(np.float64))
+    assert loudness_lufs(audio_NS, 16_000) == pytest.approx(whole_lufs, abs=0.02)
+    tone_NS = np.sin(2 * np.pi * 997 * np.arange(480_000) / 48_000)[None]
+    assert loudness_lufs(tone_NS, 48_000) == pytest.approx(-3.01, abs=0.05)
+    assert loudness_lufs(np.repeat(tone_NS, 8, axis=0), 48_000) == pytest.approx(-3.01 + 9.03, abs=0.05)
+    assert loudness_lufs(np.zeros((2, 480)), 48_000) == -np.inf
+
+
+def test_a_true_peak_between_two_samples_is_seen() -> None:
+    quarter_NS = np.sin(2 * np.pi * 12_000 * np.arange(48_000) / 48_000 + np.pi / 4)[None]
+    assert decibels(peak(quarter_NS)) == pytest.approx(-3.01, abs=0.01)
+    assert true_peak_db(quarter_NS[:, 1000:-1000]) == pytest.approx(0.0, abs=0.3)

@@ -1,0 +1,141 @@
+"""The sound of one canvas put into its region, block after block, so that memory does not grow with length.
+
+Legend: N channels, V voices, S samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.audio.grid import samples_at
+from engine.audio.io import AudioClip
+from engine.audio.level import is_audible
+from engine.edit.canvas import Canvas, in_session
+from engine.edit.compose import Fade, Place, Split, fades_of, joined, split
+from engine.edit.loudness import CEILING_DBTP, limiting_gain, matching_gain, true_peak_db
+from engine.edit.voices import Voices, with_balance_of, with_image_of
+from engine.types import RenderSpec, Task
+
+_BLOCK_S = 8.0
+_LOOKAHEAD_S = 0.006
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Placing:
+    """A canvas and the region it belongs to; the place is the region's."""
+
+    clip: AudioClip
+    voices: Voices
+    canvas: Canvas
+    model_hz: int
+    place: Place
+
+    def parts(self, spec: RenderSpec, made_VS: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the stretches of the region that change, whole blocks of the result each.
+
+        made_VS is what the model made, at the session's level and the model's rate.
+        """
+        place = replace(self.place, within_s=self.canvas.patch.covered_s)
+        imaged_VS = self._imaged(made_VS)
+        imaged_VS = imaged_VS * self._gain(spec, imaged_VS, place)
+        fades = fades_of(place, lambda start, stop: self._energy(imaged_VS, start, stop))
+        ceiling_db = self._ceiling_db(place)
+        for start, stop in self._blocks(place):
+            yield slice(start, stop), self._block(imaged_VS, place, fades, ceiling_db, (start, stop))
+
+    def _imaged(self, made_VS: np.ndarray) -> np.ndarray:
+        """Give the voices the original's stereo image where they are made anew."""
+        where_S = np.zeros(made_VS.shape[1], dtype=bool)
+        where_S[self._covered()] = True
+        if self.voices.is_mid_side:
+            return with_image_of(self.canvas.heard_VS, made_VS, where_S, self.model_hz)
+        return with_balance_of(self.canvas.heard_VS, made_VS, where_S)
+
+    def _gain(self, spec: RenderSpec, made_VS: np.ndarray, place: Place) -> float:
+        """Match the loudness of what is replaced; what fills a gap has that of its surroundings already."""
+        if not spec.match_level or spec.task is Task.SUPERRES:
+            return 1.0
+        replaced_NS, new_NS = self._exchanged(made_VS, place)
+        if spec.task is Task.INPAINT and not is_audible(replaced_NS):
+            return 1.0
+        return matching_gain(replaced_NS, new_NS, self.model_hz)
+
+    def _covered(self) -> slice:
+        """Return the samples of the canvas, one at least, that are to be heard in the region."""
+        covered_s, first = self.canvas.patch.covered_s, self.canvas.first_sample
+        start = max(0, samples_at(covered_s.start_s, self.model_hz) - first)
+        return slice(start, max(start + 1, samples_at(covered_s.end_s, self.model_hz) - first))
+
+    def _exchanged(self, made_VS: np.ndarray, place: Place) -> tuple[np.ndarray, np.ndarray]:
+        """Return what goes and what comes within the mask, at the model's rate."""
+        length = max(1, samples_at(place.duration_s, self.model_hz))
+        coarse = replace(place, rate_hz=self.model_hz, length_samples=length)
+        heard_NS, new_NS = self.voices.channels(self.canvas.heard_VS), self.voices.channels(made_VS)
+        first = self.canvas.first_sample
+        if coarse.is_banded:
+            parts = split(heard_NS, heard_NS, new_NS, coarse, first)
+            heard_NS, new_NS = parts.replaced_NS, parts.new_NS
+        inside = self._covered()
+        return heard_NS[:, inside], new_NS[:, inside]
+
+    def _energy(self, made_VS: np.ndarray, start: int, stop: int) -> np.ndarray:
+        heard_NS = self._heard(start, stop)
+        return np.square(heard_NS).sum(axis=0) + np.square(self._new(made_VS, start, stop)).sum(axis=0)
+
+    def _heard(self, start: int, stop: int) -> np.ndarray:
+        """Return what of the region's samples start to stop the voices hold."""
+        return self.voices.channels(self.voices.of(self.clip.audio_NS[:, start:stop]))
+
+    def _new(self, made_VS: np.ndarray, start: int, stop: int) -> np.ndarray:
+        rate_hz = self.clip.sample_rate_hz
+        return self.voices.channels(in_session(self.canvas, made_VS, self.model_hz, rate_hz, start, stop))
+
+    def _ceiling_db(self, place: Place) -> float:
+        """Return -1 dBTP; where bands are kept, what the original has if that is more."""
+        if not place.is_banded:
+            return CEILING_DBTP
+        ends = place.spans_samples
+        return max(CEILING_DBTP, true_peak_db(self.clip.audio_NS[:, ends[0][0] : ends[-1][1]]))
+
+    def _blocks(self, place: Place) -> Iterator[tuple[int, int]]:
+        """Yield stretches that cover the spans and begin on the transform's own grid."""
+        hop = place.transform.hop
+        step = max(1, samples_at(_BLOCK_S, place.rate_hz) // hop) * hop
+        ends = place.spans_samples
+        for start in range(ends[0][0] // hop * hop, ends[-1][1], step):
+            yield start, min(start + step, place.length_samples)
+
+    def _block(
+        self,
+        made_VS: np.ndarray,
+        place: Place,
+        fades: tuple[Fade, ...],
+        ceiling_db: float,
+        block: tuple[int, int],
+    ) -> np.ndarray:
+        """Return samples of the result, computed with enough around them to be those of the whole."""
+        around = 4 * place.transform.length + samples_at(_LOOKAHEAD_S, place.rate_hz)
+        around = -(-around // place.transform.hop) * place.transform.hop
+        first, past = max(0, block[0] - around), min(place.length_samples, block[1] + around)
+        original_NS = self.clip.audio_NS[:, first:past]
+        parts = split(original_NS, self._heard(first, past), self._new(made_VS, first, past), place, first)
+        parts = _limited(parts, place, ceiling_db)
+        result_NS = joined(original_NS, parts, place, fades, first)
+        return result_NS[:, block[0] - first : block[1] - first]
+
+
+def _limited(parts: Split, place: Place, ceiling_db: float) -> Split:
+    """Turn down what would be above the ceiling: the new part, or all of it where all may change."""
+    kept_NS = parts.kept_NS + parts.highs_NS
+    if place.is_banded:
+        # Of the transform's own window: a gain that moves then spreads the new part no farther than that.
+        window_S = place.transform.sounded_L
+        gain_S = limiting_gain(kept_NS, parts.new_NS, window_S, ceiling_db)
+        return replace(parts, new_NS=parts.new_NS * gain_S)
+    window_S = np.hanning(samples_at(_LOOKAHEAD_S, place.rate_hz) + 2)
+    gain_S = limiting_gain(np.zeros_like(kept_NS), kept_NS + parts.new_NS, window_S, ceiling_db)
+    # As a change of what is kept, so that kept and replaced still add up to the original.
+    return replace(parts, highs_NS=kept_NS * gain_S - parts.kept_NS, new_NS=parts.new_NS * gain_S)
