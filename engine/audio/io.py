@@ -17,23 +17,31 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from engine.audio.chunks import missing_bytes
 from engine.audio.grid import samples_at
+from engine.audio.metadata import Metadata
 from engine.errors import AudioIOError, AudioMissing, DiskFull, OutputError, SpecError, TooLarge
 from engine.types import MAX_DURATION_S, TimeSpan
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
 MAX_CHANNELS = 8
-MIN_REGION_S = 0.01
+MIN_FILE_S = 0.01
+# As much as CLAP hears at once.
+EXCERPT_S = 10.24
 _FREE_RESERVE_BYTES = 1_000_000
-_FORMATS_HINT = "WAV, FLAC and AIFF files work."
+_FORMATS_HINT = "WAV, AIFF, FLAC, OGG and MP3 files work."
 _SPACE_HINT = "Free some space or choose another folder with --out."
 _FOLDER_HINT = "Choose another folder with --out."
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _EXACT_IN_FLOAT32 = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "ALAW")
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "AIFF": ".aiff"}
-_WRITTEN_AS = {"RF64": "WAV", "W64": "WAV"}
 _SAME_SUBTYPES = (*_BITS, "FLOAT", "DOUBLE")
+# Codes whose decoded values are whole numbers of that many bits. What is none of these, as MP3, gets 24.
+_DECODED = {"PCM_S8": "PCM_U8", "ALAC_16": "PCM_16", "ALAC_32": "PCM_32"} | dict.fromkeys(
+    ("ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "GSM610", "VOX_ADPCM", "G721_32", "G723_24", "NMS_ADPCM_32"),
+    "PCM_16",
+)
 
 
 def _no_context() -> np.ndarray:
@@ -44,7 +52,8 @@ def _no_context() -> np.ndarray:
 class AudioClip:
     """A region of a file: channels x samples, float32 where that is exact, float64 elsewhere.
 
-    before_NS and after_NS are what surrounds the region in the file, as far as it was asked for.
+    before_NS and after_NS are what surrounds the region in the file, as far as it was asked for;
+    first_sample is where in the file the region begins.
     """
 
     audio_NS: np.ndarray
@@ -53,6 +62,8 @@ class AudioClip:
     container: str = "WAV"
     before_NS: np.ndarray = field(default_factory=_no_context)
     after_NS: np.ndarray = field(default_factory=_no_context)
+    first_sample: int = 0
+    metadata: Metadata = field(default_factory=Metadata)
 
     @property
     def channels(self) -> int:
@@ -115,10 +126,11 @@ def read_clip(path: str | Path, span: TimeSpan | None = None, *, context_s: floa
             container=container,
             before_NS=audio_NS[:, : start - first],
             after_NS=audio_NS[:, stop - first :],
+            first_sample=start,
         )
 
 
-def read_excerpt(path: str | Path, longest_s: float = MAX_DURATION_S) -> AudioClip:
+def read_excerpt(path: str | Path, longest_s: float = EXCERPT_S) -> AudioClip:
     """Read a file's beginning, whatever its length; raises as read_clip does."""
     end_s = min(longest_s, probe(path).duration_s)
     return read_clip(path, TimeSpan(start_s=0.0, end_s=end_s))
@@ -138,6 +150,11 @@ def encode(clip: AudioClip) -> bytes:
         file.write(np.ascontiguousarray(_as_written(clip).T))
     pads = clip.container == "AIFF" and _BITS.get(clip.subtype) == 8 and clip.audio_NS.size % 2
     return _without_pad_frame(buffer.getvalue(), clip.length_samples) if pads else buffer.getvalue()
+
+
+def bits_of(clip: AudioClip) -> int:
+    """Return how many bits each sample has in the clip's file."""
+    return _BITS.get(clip.subtype, 64 if clip.subtype == "DOUBLE" else 32)
 
 
 def prepare_folder(folder: Path, needed_bytes: int = 0) -> None:
@@ -226,6 +243,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     except (soundfile.LibsndfileError, RuntimeError, TypeError, ValueError) as error:
         raise AudioIOError(f"{path} is not audio that can be read", _FORMATS_HINT) from error
     with file:
+        _require_whole(path)
         _require_supported(file, path)
         yield file
 
@@ -242,6 +260,18 @@ def _require_file(path: Path) -> None:
             return
     except (OSError, ValueError) as error:
         raise AudioIOError(f"cannot open {path}", "Check the path and its permissions.") from error
+
+
+def _require_whole(path: Path) -> None:
+    try:
+        missing = missing_bytes(path)
+    except OSError as error:
+        raise AudioIOError(f"cannot read {path}", "Check the path and its permissions.") from error
+    if missing:
+        raise AudioIOError(
+            f"{path} is cut short: {missing} bytes are missing that its header promises",
+            "Export or copy it again.",
+        )
 
 
 def _require_supported(file: soundfile.SoundFile, path: Path) -> None:
@@ -267,10 +297,13 @@ def _region_samples(file: soundfile.SoundFile, span: TimeSpan | None, path: str 
                 f"the region {span.start_s:g} to {span.end_s:g} s is outside {path}",
                 f"The file is {duration_s:.3f} s long.",
             )
-    if stop - start < MIN_REGION_S * file.samplerate:
+    if file.frames < MIN_FILE_S * file.samplerate:
         raise AudioIOError(
-            f"the audio to edit in {path} is shorter than one frame",
-            f"At least {MIN_REGION_S * 1000:g} ms are needed.",
+            f"the audio in {path} is shorter than one frame", f"At least {MIN_FILE_S * 1000:g} ms are needed."
+        )
+    if stop <= start:
+        raise SpecError(
+            f"the region in {path} is shorter than one sample", "Choose a longer one with --start and --end."
         )
     if stop - start > samples_at(MAX_DURATION_S, file.samplerate):
         raise TooLarge(
@@ -298,8 +331,8 @@ def _read(file: soundfile.SoundFile, first: int, past: int, path: str | Path) ->
 
 
 def _written_format(container: str, subtype: str) -> tuple[str, str]:
-    """Return the file format results are written in: the source's own where it is lossless."""
-    container = _WRITTEN_AS.get(container, container)
+    """Return the file format results are written in: the source's own, or a WAV that loses nothing of it."""
     if container in _SUFFIXES and subtype in _SAME_SUBTYPES:
         return container, subtype
-    return "WAV", "FLOAT"
+    written = _DECODED.get(subtype, subtype)
+    return "WAV", written if written in _SAME_SUBTYPES else "PCM_24"

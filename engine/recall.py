@@ -1,0 +1,100 @@
+"""A take's recipe found again, and whether it would still give the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from engine.audio.io import read_clip
+from engine.audio.recipe import Recipe, find_recipe
+from engine.errors import BadJson, EngineError, ModelMissing
+from engine.models.card import read_card
+from engine.models.store import model_folder
+from engine.outputs import samples_sha256, take_spec
+from engine.spec_json import spec_from_dict, spec_to_dict
+from engine.types import MAX_DURATION_S, RenderSpec
+
+
+class Finding(Enum):
+    """How what a take was made of is found now; NONE where it needs nothing of the kind."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    MISSING = "missing"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """A spec that gives a take again, alone; place says where it was found: "file" or "sidecar".
+
+    source and model are values of Finding.
+    """
+
+    spec: dict[str, object]
+    place: str
+    source: str
+    model: str
+    details: dict[str, object]
+
+
+def recall(path: Path) -> Recalled:
+    """Find how a take was made; raises as find_recipe does, and as spec_from_dict for its spec."""
+    recipe, place = find_recipe(path)
+    spec = take_spec(spec_from_dict(recipe["spec"]), _seed(recipe, path))
+    return Recalled(
+        spec=spec_to_dict(spec),
+        place=place,
+        source=_source(spec, recipe).value,
+        model=_model(spec, recipe).value,
+        details={key: recipe[key] for key in _TOLD if key in recipe},
+    )
+
+
+def _seed(recipe: Recipe, path: Path) -> int:
+    take = recipe.get("take")
+    seed = take.get("seed") if isinstance(take, Mapping) else None
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise BadJson(f"the recipe of {path} does not say which seed the take has")
+    return seed
+
+
+def _source(spec: RenderSpec, recipe: Recipe) -> Finding:
+    """Compare the region as it is now with what the take replaced."""
+    facts = recipe.get("source")
+    if not spec.task.needs_region or spec.region is None or not isinstance(facts, Mapping):
+        return Finding.NONE
+    if not Path(spec.region.path).is_file():
+        return Finding.MISSING
+    try:
+        clip = read_clip(spec.region.path, spec.region.span, context_s=_context_s(facts))
+    except EngineError:
+        return Finding.CHANGED
+    return Finding.SAME if samples_sha256(clip.audio_NS) == facts.get("sha256") else Finding.CHANGED
+
+
+def _context_s(facts: Mapping[str, object]) -> float:
+    samples, rate_hz = facts.get("context_samples"), facts.get("sample_rate_hz")
+    if not isinstance(samples, int) or not isinstance(rate_hz, int) or rate_hz <= 0:
+        return 0.0
+    return min(max(samples / rate_hz, 0.0), MAX_DURATION_S)
+
+
+def _model(spec: RenderSpec, recipe: Recipe) -> Finding:
+    """Compare the model's files, by their sums, with those that made the take."""
+    facts = recipe.get("model")
+    files = facts.get("files") if isinstance(facts, Mapping) else None
+    if not files:
+        return Finding.NONE
+    try:
+        card = read_card(model_folder(spec.model))
+    except ModelMissing:
+        return Finding.MISSING
+    except EngineError:
+        return Finding.CHANGED
+    return Finding.SAME if card.files == files else Finding.CHANGED
+
+
+_TOLD = ("generator", "made_at", "digest", "take", "model", "source", "threads")
