@@ -15,37 +15,31 @@ from daw_bridge.demo import run_demo
 from daw_bridge.display import JobDisplay, complain, say, show_takes
 from daw_bridge.history_cli import history
 from daw_bridge.models_cli import models
+from daw_bridge.option_types import Number, Numbers, Seconds
+from daw_bridge.recall_cli import recall
 from daw_bridge.service_cli import serve, service
-from daw_bridge.spec_options import build_spec, parse_seconds, stem_of
+from daw_bridge.spec_options import build_spec, stem_of
 from engine.errors import EngineError
 from engine.types import (
     MAX_DURATION_S,
     MAX_TAKES,
     MIN_DURATION_S,
+    SEEDS,
     ErrorCode,
     ErrorInfo,
+    Highs,
+    Region,
+    RenderSpec,
     SamplerName,
     SamplerSpec,
+    Stereo,
     Task,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 _DEFAULTS = SamplerSpec()
-
-
-class Seconds(click.ParamType[float]):
-    """Seconds, or minutes and seconds with a colon."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_seconds(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+_EDIT = RenderSpec(task=Task.SUPERRES, region=Region(path=""))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +88,7 @@ def _edit_options(command: Command) -> Command:
         ),
         click.option(
             "--mask-band",
-            type=(float, float),
+            type=(Number(min=0), Number(min=0)),
             multiple=True,
             metavar="LOW HIGH",
             help="Change only this band in Hz; repeat it for more rectangles.",
@@ -105,6 +99,20 @@ def _edit_options(command: Command) -> Command:
             multiple=True,
             metavar="START END",
             help="Change only this time, counted from the region's start; repeatable.",
+        ),
+        click.option(
+            "--stereo",
+            type=click.Choice([stereo.value for stereo in Stereo]),
+            default=_EDIT.stereo.value,
+            show_default=True,
+            help="Of a stereo region make the middle anew, middle and sides, or each channel by itself.",
+        ),
+        click.option(
+            "--highs",
+            type=click.Choice([highs.value for highs in Highs]),
+            default=_EDIT.highs.value,
+            show_default=True,
+            help="Above the model's band: keep the file's own, let it follow the new sound, or drop it.",
         ),
         click.option(
             "--mask",
@@ -126,6 +134,41 @@ def _edit_options(command: Command) -> Command:
     return command
 
 
+def _take_options(command: Command) -> Command:
+    for option in (
+        click.option(
+            "--takes",
+            type=click.IntRange(1, MAX_TAKES),
+            default=1,
+            show_default=True,
+            help="How many versions to make.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, SEEDS - 1),
+            default=lambda: secrets.randbelow(2**31),
+            show_default="drawn",
+            help="The same seed gives the same audio.",
+        ),
+        click.option(
+            "--vary-seed",
+            type=click.IntRange(0, SEEDS - 1),
+            default=lambda: secrets.randbelow(2**31),
+            show_default="drawn",
+            help="Which variation --vary makes; further takes count on from it.",
+        ),
+        click.option(
+            "--vary",
+            type=Number(min=0, max=1),
+            default=0.0,
+            metavar="AMOUNT",
+            help="Make variations of the take of --seed: 0 is that take itself, 1 has nothing of it.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def _common_options(command: Command) -> Command:
     samplers = click.Choice([name.value for name in SamplerName])
     for option in (
@@ -137,7 +180,7 @@ def _common_options(command: Command) -> Command:
             help="The folder for the takes.",
         ),
         click.option("--model", default="starter", show_default=True, help="See: daw-bridge models list."),
-        click.option("--eta", type=float, help="Randomness of the ddim sampler, 0 to 1."),
+        click.option("--eta", type=Number(), help="Randomness of the ddim sampler, 0 to 1."),
         click.option(
             "--sampler",
             type=samplers,
@@ -147,7 +190,7 @@ def _common_options(command: Command) -> Command:
         ),
         click.option(
             "--guidance",
-            type=float,
+            type=Number(),
             default=_DEFAULTS.guidance,
             show_default=True,
             help="How strictly the prompt is followed; 1 is not at all beyond the model.",
@@ -158,20 +201,6 @@ def _common_options(command: Command) -> Command:
             default=_DEFAULTS.steps,
             show_default=True,
             help="Sampling steps: more are slower and finer.",
-        ),
-        click.option(
-            "--takes",
-            type=click.IntRange(1, MAX_TAKES),
-            default=1,
-            show_default=True,
-            help="How many versions to make.",
-        ),
-        click.option(
-            "--seed",
-            type=click.IntRange(0, 2**63 - 1),
-            default=lambda: secrets.randbelow(2**31),
-            show_default="drawn",
-            help="The same seed gives the same audio.",
         ),
         click.option(
             "--like",
@@ -190,9 +219,18 @@ def _common_options(command: Command) -> Command:
 @commands.command()
 @_edit_options
 @_common_options
+@_take_options
+@click.option(
+    "--sweep",
+    type=Numbers(),
+    default=(),
+    metavar="STRENGTHS",
+    help="One take at each of these rising strengths, as 0.2,0.4,0.6, all of one seed; "
+    "instead of --strength and --takes.",
+)
 @click.option(
     "--strength",
-    type=float,
+    type=Number(),
     default=_DEFAULTS.strength,
     show_default=True,
     help="0 keeps the source, 1 follows the prompt alone.",
@@ -208,6 +246,7 @@ def transfer(**options: Any) -> None:
 @commands.command()
 @_edit_options
 @_common_options
+@_take_options
 def inpaint(**options: Any) -> None:
     """Make a masked part of FILE anew; the rest stays as it is.
 
@@ -218,9 +257,10 @@ def inpaint(**options: Any) -> None:
 
 @commands.command()
 @_common_options
+@_take_options
 @click.option(
     "--seconds",
-    type=float,
+    type=Number(),
     default=2.5,
     show_default=True,
     help=f"How long, {MIN_DURATION_S} to {MAX_DURATION_S}.",
@@ -236,11 +276,12 @@ def generate(**options: Any) -> None:
 @commands.command()
 @_edit_options
 @_common_options
+@_take_options
 @click.option(
     "--cutoff",
-    type=float,
+    type=Number(min=0),
     metavar="HZ",
-    help="Where the missing highs begin [default: half the model's band].",
+    help="Where the missing highs begin [default: where the file's own highs end].",
 )
 def superres(**options: Any) -> None:
     """Add the highs that FILE lacks, above a cutoff; what lies below stays."""
@@ -262,7 +303,7 @@ def demo(out: Path, model: str) -> None:
         run_demo(client, out, model)
 
 
-for command in (models, history, serve, service):
+for command in (recall, models, history, serve, service):
     commands.add_command(command)
 
 

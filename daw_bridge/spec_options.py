@@ -12,12 +12,14 @@ from engine.spec_json import mask_from_json
 from engine.types import (
     Condition,
     ConditionKind,
+    Highs,
     Mask,
     RectShape,
     Region,
     RenderSpec,
     SamplerName,
     SamplerSpec,
+    Stereo,
     Task,
     TimeSpan,
 )
@@ -105,6 +107,19 @@ def slug(text: str, longest: int = 40) -> str:
     return "-".join(words)[:longest].strip("-")
 
 
+def whole_path(path: str | Path) -> str:
+    """Return the whole path of a file or folder.
+
+    Raises:
+        SpecError: its name is not UTF-8, as old archives leave some; JSON and OSC carry nothing else.
+    """
+    whole = str(Path(path).absolute())
+    shown = whole.encode("utf-8", "replace").decode()
+    if shown != whole:
+        raise SpecError(f"the name of {shown} is not UTF-8 text", "Rename it.")
+    return whole
+
+
 def stem_of(spec: RenderSpec) -> str:
     """Return the beginning of a job's file names: source, task and prompt."""
     source = slug(Path(spec.region.path).stem, 24) if spec.region is not None else ""
@@ -132,8 +147,7 @@ def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[st
             prompt=options["prompt"],
             negative=options["negative"],
             conditions=tuple(
-                Condition(kind=ConditionKind.AUDIO, value=str(Path(path).absolute()))
-                for path in options["like"]
+                Condition(kind=ConditionKind.AUDIO, value=whole_path(path)) for path in options["like"]
             ),
             region=region,
             duration_s=options.get("seconds"),
@@ -144,6 +158,10 @@ def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[st
             takes=options["takes"],
             model=options["model"],
             match_level=options["match_level"],
+            highs=Highs(options.get("highs", Highs.FOLLOW)),
+            stereo=Stereo(options.get("stereo", Stereo.MID_SIDE)),
+            sweep=options.get("sweep", ()),
+            **_variation(options),
         )
     except EngineError:
         raise
@@ -160,7 +178,7 @@ def _require_text(name: str, value: str) -> None:
 
 
 def _region(options: Mapping[str, Any], duration_of: Callable[[str], float]) -> Region:
-    path = str(Path(options["file"]).absolute())
+    path = whole_path(options["file"])
     start_s, end_s = options["start"], options["end"]
     if start_s is None and end_s is None:
         return Region(path=path)
@@ -195,9 +213,17 @@ def _sampler(options: Mapping[str, Any]) -> SamplerSpec:
     return SamplerSpec(**{key: value for key, value in given.items() if value is not None})
 
 
+def _variation(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a variation; without one no seed of it is drawn either."""
+    amount = options.get("vary", 0.0)
+    return {"variation": amount, "variation_seed": options["vary_seed"]} if amount > 0.0 else {}
+
+
 def _hint_for(task: Task, message: str) -> str:
     if "prompt is empty" in message:
         return "Say what to hear with --prompt."
     if "needs a mask" in message:
         return "Give --mask-time START END, --mask-band LOW HIGH or --mask."
+    if "sweep" in message:
+        return "Give rising strengths from 0 to 1, as --sweep 0.2,0.4,0.6."
     return f"See: daw-bridge {task.value} --help"

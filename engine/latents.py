@@ -1,81 +1,154 @@
 """One canvas in latent space: encoded, masked, sampled, decoded.
 
 Legend: B batch (one row for each voice), V voices, S samples, T mel frames, M mel bins, C latent channels,
-H latent time, W latent frequency.
+H latent time, W latent frequency. What is longer than the clips a model was trained on goes through it in
+windows of that length.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.audio.grid import LatentGrid, latent_mask
+from engine.audio.grid import LatentGrid, latent_mask, samples_at
+from engine.audio.rhythm import preferred_cuts_s
 from engine.conditioning import Conditioning
 from engine.diffusion.denoiser import Denoise, conditional_denoiser
 from engine.diffusion.guidance import Guidance, guided
 from engine.diffusion.masks import MASK_PASSES, inpainting
-from engine.diffusion.noise import SeededNoise
+from engine.diffusion.noise import NoiseSource, SeededNoise, VariedNoise
 from engine.diffusion.samplers import OnStep, sampler_named, spacing_for, starting_latent
+from engine.diffusion.windows import WindowPlan, plan_windows, windowed
 from engine.edit.canvas import Canvas
 from engine.models.bundle import Bundle
 from engine.models.packed import packed
-from engine.types import Mask, RenderSpec, SamplerSpec, Task
+from engine.models.stretches import decode_long, encode_long
+from engine.types import Anchor, Mask, RenderSpec, SamplerSpec, Task
+
+# The network's windows: it knows no more than 10 s of the released models, and those trained on shorter
+# clips do as well on this (and cost half of what windows of 2.56 s do). Neighbours share an eighth.
+WINDOW_S = 10.24
+_OVERLAP_SHARE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LatentPart:
-    """A latent to sample: from a source, None for a generation; where regenerate is 0 the source stays."""
+    """A latent to sample: from a source, None for a generation; where regenerate is 0 the source stays.
+
+    The plan says through which windows the network sees it.
+    """
 
     shape_BCHW: tuple[int, int, int, int]
+    plan: WindowPlan
     source_BCHW: Tensor | None = None
     regenerate_HW: Tensor | None = None
 
 
 def empty_part(bundle: Bundle, cells: int) -> LatentPart:
     """Return a latent of so many cells to be made from nothing."""
-    width = bundle.mel.config.mel_bins // bundle.vae.config.ratio
-    return LatentPart(shape_BCHW=(1, bundle.vae.config.latent_channels, cells, width))
+    grid = LatentGrid.of(bundle.mel.config, bundle.vae.config.ratio)
+    shape_BCHW = (1, bundle.vae.config.latent_channels, cells, grid.width)
+    return LatentPart(shape_BCHW=shape_BCHW, plan=_plan(bundle, grid, cells))
 
 
-def encoded_part(bundle: Bundle, canvas: Canvas, mask: Mask | None, grid: LatentGrid) -> LatentPart:
-    """Encode a canvas as the posterior's mode, scaled, and draw the mask on its cells."""
+def encoded_part(
+    bundle: Bundle, canvas: Canvas, mask: Mask | None, grid: LatentGrid, anchor: Anchor | None = None
+) -> LatentPart:
+    """Encode a canvas as the posterior's mode, scaled, and draw the mask on its cells.
+
+    Windows meet at bar lines where the anchor knows the tempo, else where sounds begin.
+    """
     audio_BS = torch.from_numpy(canvas.audio_VS.astype(np.float32)).to(_device(bundle))
-    source_BCHW = bundle.vae.encode(bundle.mel(audio_BS)).mode() * bundle.scale_factor
+    source_BCHW = encode_long(bundle, audio_BS) * bundle.scale_factor
     regenerate_HW = None
     if mask is not None:
         drawn_HW = latent_mask(mask, grid, cells=canvas.patch.cells, offset_samples=-canvas.first_sample)
         regenerate_HW = torch.from_numpy(drawn_HW)
     batch, channels, cells, width = source_BCHW.shape
+    plan = _plan(bundle, grid, cells, canvas, anchor)
+    if regenerate_HW is not None:
+        plan = plan.only_for(regenerate_HW.any(dim=1).tolist())
     return LatentPart(
-        shape_BCHW=(batch, channels, cells, width), source_BCHW=source_BCHW, regenerate_HW=regenerate_HW
+        shape_BCHW=(batch, channels, cells, width),
+        plan=plan,
+        source_BCHW=source_BCHW,
+        regenerate_HW=regenerate_HW,
     )
 
 
 def sampled(
-    spec: RenderSpec, bundle: Bundle, part: LatentPart, wanted: Conditioning, seed: int, on_step: OnStep
+    spec: RenderSpec,
+    bundle: Bundle,
+    part: LatentPart,
+    wanted: Conditioning,
+    *,
+    on_step: OnStep,
+    check: Callable[[], None],
 ) -> Tensor:
-    """Sample a part's scaled latent (B, C, H, W); its rows share their noise."""
+    """Sample a part's scaled latent (B, C, H, W); its rows share their noise.
+
+    check is called before each window of each step, and may raise to stop.
+    """
     sampling = spec.sampler
     # Inpainting and super-resolution start their part from pure noise, as a generation does.
     strength = sampling.strength if spec.task is Task.TRANSFER else 1.0
     trajectory = bundle.schedule.trajectory(sampling.steps, strength, spacing_for(sampling.name))
-    noise = SeededNoise(seed, part.shape_BCHW, device=_device(bundle), shared=True)
+    noise = _noise(spec, part, _device(bundle))
     sampler = sampler_named(sampling.name, sampling.eta)
     if part.regenerate_HW is not None:
         assert part.source_BCHW is not None
         keep_HW = 1.0 - part.regenerate_HW.to(part.source_BCHW.device)
         sampler = inpainting(sampler, part.source_BCHW, keep_HW, passes=MASK_PASSES)
     start_BCHW = starting_latent(trajectory, noise, part.source_BCHW)
-    return sampler(_denoiser(sampling, bundle, wanted), start_BCHW, trajectory, noise=noise, on_step=on_step)
+    denoise = windowed(
+        _denoiser(sampling, bundle, wanted), part.plan, on_window=lambda _index, _total: check()
+    )
+    return sampler(denoise, start_BCHW, trajectory, noise=noise, on_step=on_step)
+
+
+def _noise(spec: RenderSpec, part: LatentPart, device: torch.device) -> NoiseSource:
+    if spec.variation == 0.0:
+        return SeededNoise(spec.seed, part.shape_BCHW, device=device, shared=True)
+    first, second = (
+        SeededNoise(seed, part.shape_BCHW, shared=True) for seed in (spec.seed, spec.variation_seed)
+    )
+    return VariedNoise(first, second, spec.variation, device=device)
 
 
 def decoded(bundle: Bundle, latent_BCHW: Tensor) -> np.ndarray:
     """Return the audio (V, S) of a scaled latent at the model's rate and level."""
-    mel_BTM = bundle.vae.decode(latent_BCHW / bundle.scale_factor)
-    return np.asarray(bundle.vocoder(mel_BTM).float().cpu().numpy())
+    return np.asarray(decode_long(bundle, latent_BCHW / bundle.scale_factor).float().cpu().numpy())
+
+
+def _plan(
+    bundle: Bundle, grid: LatentGrid, cells: int, canvas: Canvas | None = None, anchor: Anchor | None = None
+) -> WindowPlan:
+    window = _window_cells(bundle, grid)
+    # Looking for onsets takes time, which one window need not spend.
+    cuts = () if canvas is None or cells <= window else _cuts(bundle, grid, canvas, anchor)
+    return plan_windows(cells, window, window // _OVERLAP_SHARE, cuts)
+
+
+def _window_cells(bundle: Bundle, grid: LatentGrid) -> int:
+    return grid.cells(samples_at(max(bundle.card.canvas_s, WINDOW_S), grid.sample_rate_hz))
+
+
+def _cuts(bundle: Bundle, grid: LatentGrid, canvas: Canvas, anchor: Anchor | None) -> list[float]:
+    """Return where windows had better meet, in cells of the canvas."""
+    tempo_bpm = None if anchor is None else anchor.tempo_bpm
+    position_s = canvas.first_sample / grid.sample_rate_hz + (0.0 if anchor is None else anchor.position_s)
+    cuts_s = preferred_cuts_s(
+        canvas.audio_VS,
+        grid.sample_rate_hz,
+        tempo_bpm=tempo_bpm,
+        position_s=position_s,
+        longest_s=WINDOW_S / 2,
+    )
+    return [cut_s * grid.sample_rate_hz / grid.cell_samples for cut_s in cuts_s]
 
 
 def _denoiser(sampling: SamplerSpec, bundle: Bundle, wanted: Conditioning) -> Denoise:

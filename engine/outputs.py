@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict
+import math
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from engine.audio.io import AudioClip, encode, write_files
+import numpy as np
+
+from engine.audio.broadcast import Coding
+from engine.audio.io import AudioClip, bits_of, encode, write_files
+from engine.audio.markers import Cut
+from engine.audio.metadata import Metadata
 from engine.audio.plot import Panel, spectrogram_png
+from engine.audio.provenance import Provenance, stamped
+from engine.audio.recipe import GENERATOR, Recipe
+from engine.edit.contract import Contract
+from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import OutputError
+from engine.ranking import Ranking
 from engine.render import RenderedTake
 from engine.spec_json import digest, spec_to_dict
 from engine.types import RenderSpec, Take
 
 SIDECAR_VERSION = 1
+SOFTWARE = f"{GENERATOR} {version('daw-bridge')}"
+_HASHED_SAMPLES = 2**16
 _SUFFIXES = (".wav", ".flac", ".aiff", ".json", ".png")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """When a take was made and with what; on how many threads the last bits depend."""
+
+    model: dict[str, object]
+    made_at: datetime
+    threads: int
 
 
 def free_stem(folder: Path, stem: str, takes: int) -> str:
@@ -37,43 +62,142 @@ def write_take(
     rendered: RenderedTake,
     source: AudioClip | None,
     path_without_suffix: Path,
-    model: dict[str, object],
+    making: Making,
 ) -> Take:
-    """Write audio, JSON and PNG together; raises as engine.audio.io.write_files does."""
+    """Write audio, JSON and PNG together; raises as engine.audio.io.write_files does.
+
+    The spec is the job's. The audio file tells all of it by itself, and what its source told.
+    """
     audio_path = path_without_suffix.with_name(path_without_suffix.name + rendered.clip.suffix)
     take = Take(
         path=str(audio_path),
         seed=rendered.seed,
-        clap_score=rendered.clap_score,
+        clap_score=rendered.ranking.prompt_score,
         peak_db=rendered.peak_db,
         rms_db=rendered.rms_db,
         length_samples=rendered.clip.length_samples,
-        spec_digest=digest(spec),
+        spec_digest=digest(rendered.spec),
+        score=rendered.ranking.total,
+        source_score=rendered.ranking.source_score,
     )
-    sidecar = json.dumps(_sidecar(spec, take, model), indent=2, ensure_ascii=False) + "\n"
+    sidecar = _sidecar(spec, rendered, take, making) | _measured(spec, rendered, source)
+    told = _provenance(_own(sidecar, take), spec, rendered, source, making.made_at)
+    metadata = Metadata() if source is None else source.metadata
+    beside = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
     write_files(
         {
-            audio_path.with_suffix(".json"): sidecar.encode(),
+            audio_path.with_suffix(".json"): beside.encode(),
             audio_path.with_suffix(".png"): _picture(spec, rendered, source),
-            audio_path: encode(rendered.clip),
+            audio_path: stamped(encode(rendered.clip), told, metadata),
         }
     )
     return take
 
 
-def _sidecar(spec: RenderSpec, take: Take, model: dict[str, object]) -> dict[str, object]:
+def take_spec(spec: RenderSpec, seed: int) -> RenderSpec:
+    """Return the spec that gives a take again, alone: recipes of older versions tell that of its job."""
+    return replace(spec, seed=seed, takes=1)
+
+
+def samples_sha256(audio_NS: np.ndarray) -> str:
+    """Return the SHA-256 of samples as little-endian 64-bit floats, channels interleaved."""
+    total = hashlib.sha256()
+    for start in range(0, audio_NS.shape[1], _HASHED_SAMPLES):
+        block_NS = audio_NS[:, start : start + _HASHED_SAMPLES]
+        total.update(np.ascontiguousarray(block_NS.T, dtype="<f8").tobytes())
+    return total.hexdigest()
+
+
+def _sidecar(spec: RenderSpec, rendered: RenderedTake, take: Take, making: Making) -> dict[str, object]:
+    """Return a recipe that gives the take alone; its digest tells which job made it."""
     return {
         "schema_version": SIDECAR_VERSION,
-        "generator": "DAW Bridge; this audio was made or changed by an AI model",
-        "spec": spec_to_dict(spec),
+        "generator": f"{SOFTWARE}; this audio was made or changed by an AI model",
+        "ai_generated": True,
+        "made_at": making.made_at.isoformat(timespec="seconds"),
+        "spec": spec_to_dict(rendered.spec),
         "take": asdict(take),
-        "digest": take.spec_digest,
-        "model": model,
+        "ranking": _finite(rendered.ranking),
+        "digest": digest(spec),
+        "model": making.model,
+        "threads": making.threads,
     }
 
 
+def _measured(spec: RenderSpec, rendered: RenderedTake, source: AudioClip | None) -> dict[str, object]:
+    """Return what was found of source and result."""
+    return {
+        "source": None if source is None else _source_facts(spec, source),
+        "contract": None if rendered.contract is None else _finite(rendered.contract),
+    }
+
+
+def _finite(measures: Contract | Ranking) -> dict[str, object]:
+    """Return measures as JSON has them: it has no numbers that are not finite."""
+    values = asdict(measures).items()
+    return {name: value if math.isfinite(value or 0.0) else None for name, value in values}
+
+
+def _own(sidecar: Recipe, take: Take) -> Recipe:
+    """Return the recipe of a take by itself, the same whichever job made it and wherever it lies."""
+    facts = {key: value for key, value in asdict(take).items() if key not in ("path", "spec_digest")}
+    return {**sidecar, "digest": take.spec_digest, "take": facts}
+
+
+def _source_facts(spec: RenderSpec, source: AudioClip) -> dict[str, object]:
+    return {
+        "path": "" if spec.region is None else spec.region.path,
+        "first_sample": source.first_sample,
+        # A decoder of MP3 rounds by where it began to read: whoever compares has to read the same.
+        "context_samples": max(source.before_NS.shape[1], source.after_NS.shape[1]),
+        "length_samples": source.length_samples,
+        "sample_rate_hz": source.sample_rate_hz,
+        "channels": source.channels,
+        "sha256": samples_sha256(source.audio_NS),
+    }
+
+
+def _provenance(
+    recipe: Recipe, spec: RenderSpec, rendered: RenderedTake, source: AudioClip | None, made_at: datetime
+) -> Provenance:
+    region, clip = spec.region, rendered.clip
+    own_digest = str(recipe["digest"])
+    facts = {
+        "AI_GENERATED": "yes",
+        "SOFTWARE": SOFTWARE,
+        "TASK": spec.task.value,
+        "PROMPT": spec.prompt,
+        "MODEL": spec.model,
+        "SEED": str(rendered.seed),
+        "RECIPE_DIGEST": own_digest,
+    }
+    return Provenance(
+        recipe=recipe,
+        facts=facts,
+        task=spec.task.value,
+        prompt=spec.prompt,
+        digest=own_digest,
+        software=SOFTWARE,
+        made_at=made_at,
+        coding=Coding(sample_rate_hz=clip.sample_rate_hz, bits=bits_of(clip), channels=clip.channels),
+        source_name="" if region is None or source is None else Path(region.path).name,
+        cut=None if source is None else _cut(source),
+        anchor_s=None if region is None or region.anchor is None else region.anchor.position_s,
+        loudness_lufs=loudness_lufs(clip.audio_NS, clip.sample_rate_hz),
+        true_peak_dbtp=true_peak_db(clip.audio_NS),
+    )
+
+
+def _cut(source: AudioClip) -> Cut:
+    return Cut(
+        first_sample=source.first_sample,
+        length_samples=source.length_samples,
+        sample_rate_hz=source.sample_rate_hz,
+    )
+
+
 def _picture(spec: RenderSpec, rendered: RenderedTake, source: AudioClip | None) -> bytes:
-    label = f"seed {rendered.seed}, similarity {rendered.clap_score:.2f}"
+    label = f"seed {rendered.seed}, similarity {rendered.ranking.prompt_score:.2f}"
     label = label if source is None else f"after: {label}"
     panels = [Panel(label=label, audio_NS=rendered.clip.audio_NS, mask=spec.mask)]
     if source is not None:

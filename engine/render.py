@@ -18,15 +18,16 @@ from torch import Tensor
 from engine.audio.grid import LatentGrid
 from engine.audio.io import AudioClip
 from engine.audio.level import decibels, peak, rms
-from engine.conditioning import Conditioning, conditioning, similarity
+from engine.conditioning import Conditioning, conditioning
 from engine.diffusion.samplers import StepInfo
 from engine.edit.contract import Contract
-from engine.edit.edit import Edit, changed_part, contract, edit_of, finished
+from engine.edit.edit import Edit, contract, edit_of, finished
 from engine.edit.generation import generated_clip, generation_cells
 from engine.edit.rules import effective_mask
 from engine.errors import Cancelled, EngineError, NanOutput, OutOfMemory, SilentOutput, SpecError
 from engine.latents import LatentPart, decoded, empty_part, encoded_part, sampled
 from engine.models.bundle import Bundle
+from engine.ranking import Ranking, Reference, ranked
 from engine.types import ErrorInfo, RenderSpec, Task
 
 SILENT_PEAK = 1e-4
@@ -63,14 +64,21 @@ class TakeDropped:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RenderedTake:
-    """A finished result, not yet in a file, with what it keeps of an edit's promises."""
+    """A finished result, not yet in a file, with what it keeps of an edit's promises.
+
+    The spec gives it alone.
+    """
 
     clip: AudioClip
-    seed: int
-    clap_score: float
+    spec: RenderSpec
+    ranking: Ranking
     peak_db: float
     rms_db: float
     contract: Contract | None = None
+
+    @property
+    def seed(self) -> int:
+        return self.spec.seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,10 +102,10 @@ def render(
     cancelled: IsCancelled,
     preview_every: int = 0,
 ) -> list[RenderedTake]:
-    """Render all takes of a spec, ranked by CLAP similarity to what was asked, ties by seed.
+    """Render all takes of a spec, best first, ties by seed; those of a sweep by strength.
 
-    The clip is the spec's region with its context, None for a generation. Take i uses seed + i and
-    comes out the same however many takes there are. A take that fails is reported and left out. With
+    The clip is the spec's region with its context, None for a generation. Take i is that of spec.alone(i)
+    and comes out the same however many takes there are. A take that fails is reported and left out. With
     preview_every, each so many steps a preview is told, which changes nothing about the takes.
 
     Raises:
@@ -119,10 +127,10 @@ def render(
                 takes.append(_rendered(job, index, reporter))
             except (NanOutput, SilentOutput) as error:
                 failures.append(error)
-                on_event(TakeDropped(seed=spec.seed + index, error=error.info))
+                on_event(TakeDropped(seed=spec.alone(index).seed, error=error.info))
         if not takes:
             raise failures[0]
-        return sorted(takes, key=lambda take: (-take.clap_score, take.seed))
+        return takes if spec.sweep else sorted(takes, key=lambda take: -take.ranking.total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +162,12 @@ class _Job:
     bundle: Bundle
     edit: Edit | None
     conditioning: Conditioning
+    reference: Reference
     parts: tuple[LatentPart, ...]
+
+    def parts_of(self, spec: RenderSpec) -> tuple[LatentPart, ...]:
+        """Return what is sampled for one take."""
+        return () if _changes_nothing(spec) else self.parts
 
 
 def _prepared(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, reporter: _Reporter) -> _Job:
@@ -166,15 +179,17 @@ def _prepared(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, reporter
     if clip is not None:
         edit = edit_of(spec, clip, effective_mask(spec, clip, grid), grid, bundle.card.canvas_s)
     parts = _parts(spec, bundle, grid, edit)
+    reference = Reference.of(bundle, wanted.positive_BE, edit)
     reporter.report(Stage.ENCODE, 1, 1, 0)
-    return _Job(spec=spec, bundle=bundle, edit=edit, conditioning=wanted, parts=parts)
+    return _Job(spec=spec, bundle=bundle, edit=edit, conditioning=wanted, reference=reference, parts=parts)
 
 
 def _parts(spec: RenderSpec, bundle: Bundle, grid: LatentGrid, edit: Edit | None) -> tuple[LatentPart, ...]:
-    if _changes_nothing(spec):
+    if all(_changes_nothing(spec.alone(index)) for index in range(spec.takes)):
         return ()
     if edit is not None:
-        return tuple(encoded_part(bundle, canvas, edit.mask, grid) for canvas in edit.canvases)
+        anchor = None if spec.region is None else spec.region.anchor
+        return tuple(encoded_part(bundle, canvas, edit.mask, grid, anchor) for canvas in edit.canvases)
     assert spec.duration_s is not None
     return (empty_part(bundle, generation_cells(spec.duration_s, grid, bundle.card.canvas_s)),)
 
@@ -193,39 +208,49 @@ def _require_able(spec: RenderSpec, bundle: Bundle) -> None:
 
 
 def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
-    latents = _sampled(job, index, reporter)
+    own = job.spec.alone(index)
+    latents = _sampled(job, own, index, reporter)
     reporter.report(Stage.DECODE, 0, 1, index)
     rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
-    seed = job.spec.seed + index
     for audio_VS in rendered:
-        _require_sound(audio_VS, seed)
+        _require_sound(audio_VS, own.seed)
     clip = _finished(job, rendered)
     reporter.report(Stage.DECODE, 1, 1, index)
-    heard = clip if job.edit is None else changed_part(job.edit, clip)
-    score = similarity(heard, job.bundle, job.conditioning.positive_BE)
+    kept = None if job.edit is None else contract(job.edit, clip)
+    ranking = ranked(own, job.bundle, job.reference, clip, rendered, job.edit, kept)
     reporter.report(Stage.RANK, 1, 1, index)
     return RenderedTake(
         clip=clip,
-        seed=seed,
-        clap_score=score,
+        spec=own,
+        ranking=ranking,
         peak_db=decibels(peak(clip.audio_NS)),
         rms_db=decibels(rms(clip.audio_NS)),
-        contract=None if job.edit is None else contract(job.edit, clip),
+        contract=kept,
     )
 
 
-def _sampled(job: _Job, index: int, reporter: _Reporter) -> list[Tensor]:
-    """Sample the scaled latents of all parts of one take."""
+def _sampled(job: _Job, own: RenderSpec, index: int, reporter: _Reporter) -> list[Tensor]:
+    """Sample the scaled latents of all parts of one take, which its own spec gives alone."""
     latents: list[Tensor] = []
-    for number, part in enumerate(job.parts):
+    parts = job.parts_of(own)
+    for number, part in enumerate(parts):
 
         def on_step(info: StepInfo, number: int = number) -> None:
-            done, total = number * info.steps + info.index + 1, len(job.parts) * info.steps
+            done, total = number * info.steps + info.index + 1, len(parts) * info.steps
             reporter.report(Stage.SAMPLE, done, total, index)
             if reporter.wants_preview(done, total):
                 _tell_preview(job, [*latents, info.x0_BCHW], done, index, reporter)
 
-        latents.append(sampled(job.spec, job.bundle, part, job.conditioning, job.spec.seed + index, on_step))
+        latents.append(
+            sampled(
+                own,
+                job.bundle,
+                part,
+                job.conditioning,
+                on_step=on_step,
+                check=reporter.check,
+            )
+        )
     return latents
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from engine.errors import BadJson, UnsupportedVersion
 from engine.strict_json import Variants, decode, encode
@@ -17,6 +18,7 @@ from engine.types import (
     PolygonShape,
     RectShape,
     RenderSpec,
+    Take,
 )
 
 _SHAPES = Variants(key="shape", kinds={"rect": RectShape, "polygon": PolygonShape, "brush": BrushShape})
@@ -63,6 +65,13 @@ def spec_from_dict(value: object) -> RenderSpec:
         spec = decode(RenderSpec, value, "spec", _SHAPES)
     assert isinstance(spec, RenderSpec)
     return spec
+
+
+def spec_of_take(spec: RenderSpec, take: Take) -> RenderSpec:
+    """Return the spec that gives one take of a job alone; that of older versions is told by its seed."""
+    each = (spec.alone(index) for index in range(spec.takes))
+    found = next((own for own in each if digest(own) == take.spec_digest), None)
+    return found or replace(spec, sweep=(), seed=take.seed, takes=1)
 
 
 def mask_to_dict(mask: Mask) -> dict[str, object]:

@@ -6,14 +6,16 @@ Units are suffixes: _s seconds, _hz hertz, _db decibel, _samples sample frames.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import pairwise
 
 SCHEMA_VERSION = 1
 MAX_PROMPT_CHARACTERS = 2000
 MIN_DURATION_S = 0.2
-MAX_DURATION_S = 10.24
+MAX_DURATION_S = 600.0
 MAX_TAKES = 16
+SEEDS = 2**63
 
 
 class Task(Enum):
@@ -266,7 +268,9 @@ class RenderSpec:
     """All that a render depends on: same spec, weights and device give the same audio.
 
     duration_s is asked of GENERATE only; the edits take the region's length. cutoff_hz is where
-    SUPERRES starts to regenerate (None: where the region's own highs end).
+    SUPERRES starts to regenerate (None: where the region's own highs end). sweep asks a TRANSFER for one
+    take at each of these strengths, all on the same noise, and takes is then their number. variation moves
+    the seed's noise towards that of variation_seed: 0 not at all, 1 all the way.
     """
 
     task: Task
@@ -284,6 +288,9 @@ class RenderSpec:
     match_level: bool = True
     highs: Highs = Highs.FOLLOW
     stereo: Stereo = Stereo.MID_SIDE
+    sweep: tuple[float, ...] = ()
+    variation: float = 0.0
+    variation_seed: int = 0
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -299,13 +306,36 @@ class RenderSpec:
             _within("duration", self.duration_s, MIN_DURATION_S, MAX_DURATION_S)
         if self.task is Task.INPAINT and self.mask is None:
             raise ValueError("inpaint needs a mask")
+        if self.sweep:
+            _require_sweep(self.task, self.sweep)
+            object.__setattr__(self, "takes", len(self.sweep))
         _within("takes", self.takes, 1, MAX_TAKES)
-        _within("seed", self.seed, 0, 2**63 - 1)
+        _within("seed", self.seed, 0, SEEDS - 1)
+        _within("variation", self.variation, 0.0, 1.0)
+        _within("variation_seed", self.variation_seed, 0, SEEDS - 1)
+
+    def alone(self, index: int) -> RenderSpec:
+        """Return the spec that gives take `index`, counted from 0 before any ranking, by itself.
+
+        Takes of a sweep differ by strength, variations by variation_seed, others by seed.
+        """
+        assert 0 <= index < self.takes, f"there is no take {index} of {self.takes}"
+        if self.sweep:
+            sampler = replace(self.sampler, strength=self.sweep[index])
+            return replace(self, sampler=sampler, sweep=(), takes=1)
+        if self.variation > 0.0:
+            return replace(self, variation_seed=(self.variation_seed + index) % SEEDS, takes=1)
+        return replace(self, seed=(self.seed + index) % SEEDS, takes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Take:
-    """One finished result, best first by clap_score within its job."""
+    """One finished result, best first by score within its job, those of a sweep by strength.
+
+    clap_score is the similarity to the prompt, source_score that to what an edit started from; both and
+    penalties make the score (engine.ranking). None is not known: takes of older versions have neither.
+    spec_digest is that of the spec which gives this take alone.
+    """
 
     path: str
     seed: int
@@ -314,6 +344,8 @@ class Take:
     rms_db: float
     length_samples: int
     spec_digest: str
+    score: float | None = None
+    source_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +356,16 @@ class JobEvent:
     seq: int
     kind: EventKind
     payload: dict[str, object]
+
+
+def _require_sweep(task: Task, strengths: tuple[float, ...]) -> None:
+    if task is not Task.TRANSFER:
+        raise ValueError(f"only transfer has strengths to sweep, not {task.value}")
+    _within("the number of strengths in a sweep", len(strengths), 1, MAX_TAKES)
+    for strength in strengths:
+        _within("a sweep's strength", strength, 0.0, 1.0)
+    if any(later <= earlier for earlier, later in pairwise(strengths)):
+        raise ValueError("the strengths of a sweep must rise")
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

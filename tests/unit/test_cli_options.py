@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import BadParameter
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daw_bridge.cli import main
+from daw_bridge.client.jobs import Client
 from daw_bridge.demo import demo_jobs, example_clip
 from daw_bridge.display import complain, fraction
 from daw_bridge.models_cli import table
-from daw_bridge.spec_options import build_spec, parse_mask, parse_seconds, rectangles, slug
+from daw_bridge.option_types import Numbers
+from daw_bridge.recall_cli import varied
+from daw_bridge.service.config import Folders
+from daw_bridge.spec_options import build_spec, parse_mask, parse_seconds, rectangles, slug, whole_path
 from engine.errors import AudioMissing, EngineError, SpecError
 from engine.types import ConditionKind, ErrorCode, ErrorInfo, RectShape, SamplerName, Task
 
@@ -108,6 +113,34 @@ def test_options_become_a_spec() -> None:
     assert [condition.kind for condition in spec.conditions] == [ConditionKind.AUDIO]
 
 
+def test_sweeps_and_variations_become_a_spec() -> None:
+    swept = build_spec(Task.TRANSFER, OPTIONS | {"sweep": (0.2, 0.4), "strength": 0.5}, never)
+    assert (swept.sweep, swept.takes, swept.variation, swept.variation_seed) == ((0.2, 0.4), 2, 0.0, 0)
+    varied = build_spec(Task.TRANSFER, OPTIONS | {"vary": 0.3, "vary_seed": 8, "takes": 4}, never)
+    assert (varied.variation, varied.variation_seed, varied.takes, varied.seed) == (0.3, 8, 4, 1)
+    assert build_spec(Task.TRANSFER, OPTIONS | {"vary": 0.0, "vary_seed": 8}, never).variation_seed == 0
+
+
+@pytest.mark.parametrize("text", ["0.2,0.4, 0.6", "0.2 0.4 0.6", "0.2,0.4,0.6,"])
+def test_numbers_have_commas_or_spaces_between_them(text: str) -> None:
+    assert Numbers().convert(text, None, None) == (0.2, 0.4, 0.6)
+
+
+@pytest.mark.parametrize("text", ["", ",", "a", "0.2;0.4", "nan", "0.2,inf"])
+def test_what_is_no_list_of_numbers_is_a_wrong_option(text: str) -> None:
+    with pytest.raises(BadParameter):
+        Numbers().convert(text, None, None)
+
+
+def test_variations_of_a_recalled_take_keep_all_but_their_noise() -> None:
+    spec = build_spec(Task.TRANSFER, OPTIONS, never)
+    wanted = varied(spec, 0.3, 4)
+    assert (wanted.variation, wanted.takes, wanted.seed) == (0.3, 4, spec.seed)
+    with pytest.raises(SpecError, match="variation itself") as caught:
+        varied(wanted, 0.2, 1)
+    assert "seed 1" in caught.value.hint
+
+
 def test_only_a_half_open_region_asks_for_the_length() -> None:
     assert build_spec(Task.TRANSFER, OPTIONS, never).region.span is None  # type: ignore[union-attr]
     region = build_spec(Task.TRANSFER, OPTIONS | {"start": 2.0}, lambda _: 6.0).region
@@ -126,7 +159,8 @@ def test_only_a_half_open_region_asks_for_the_length() -> None:
         (Task.INPAINT, {}, "--mask-time"),
         (Task.TRANSFER, {"start": 3.0, "end": 2.0}, "--help"),
         (Task.TRANSFER, {"steps": 0}, "--help"),
-        (Task.GENERATE, {"seconds": 99.0}, "--help"),
+        (Task.TRANSFER, {"sweep": (0.4, 0.2)}, "--sweep 0.2,0.4,0.6"),
+        (Task.GENERATE, {"seconds": 999.0}, "--help"),
     ],
 )
 def test_wrong_options_say_what_to_do(task: Task, changes: dict[str, object], hint: str) -> None:
@@ -140,6 +174,22 @@ def test_wrong_options_say_what_to_do(task: Task, changes: dict[str, object], hi
 def test_text_of_another_encoding_is_refused(name: str) -> None:
     with pytest.raises(SpecError, match=f"the {name} is not UTF-8"):
         build_spec(Task.TRANSFER, OPTIONS | {name: "harp \udcff"}, never)
+
+
+@pytest.mark.parametrize("changes", [{"file": "caf\udce9.wav"}, {"like": ("caf\udce9.wav",)}])
+def test_a_name_of_another_encoding_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(SpecError, match=r"the name of .*/caf\?\.wav is not UTF-8 text") as caught:
+        build_spec(Task.TRANSFER, OPTIONS | changes, never)
+    assert (caught.value.code, caught.value.hint) == (ErrorCode.BAD_ARGS, "Rename it.")
+
+
+def test_a_folder_of_another_encoding_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    assert whole_path("caf\u00e9.wav").endswith("/caf\u00e9.wav")
+    folders = Folders(**{name: tmp_path / name for name in ("state", "config", "runtime", "log", "takes")})
+    spec = build_spec(Task.TRANSFER, OPTIONS, never)
+    with Client(folders) as client, pytest.raises(SpecError, match="is not UTF-8 text"):
+        client.render(spec, tmp_path / "o\udce9", "rain", lambda _: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -190,6 +240,50 @@ def test_wrong_use_is_status_two(arguments: list[str], says: str, capsys: pytest
     assert error.startswith("error[bad_args]: ")
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inpaint", "a.wav", "--mask-band", "40", "VALUE"),
+        ("inpaint", "a.wav", "--mask-band", "VALUE", "40"),
+        ("inpaint", "a.wav", "--mask-time", "VALUE", "2"),
+        ("transfer", "a.wav", "--start", "VALUE"),
+        ("transfer", "a.wav", "--end", "VALUE"),
+        ("transfer", "a.wav", "--strength", "VALUE"),
+        ("superres", "a.wav", "--cutoff", "VALUE"),
+        ("generate", "--seconds", "VALUE"),
+        ("generate", "--guidance", "VALUE"),
+        ("generate", "--eta", "VALUE"),
+        ("history", "tidy", "--gb", "VALUE"),
+        ("serve", "--idle", "VALUE"),
+        ("serve", "--disk-budget-gb", "VALUE"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_number_is_refused_by_the_name_of_its_option(
+    arguments: tuple[str, ...], value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([value if one == "VALUE" else one for one in arguments]) == 2
+    error = capsys.readouterr().err
+    option = [one for one in arguments if one.startswith("--")][-1]
+    assert error.startswith(f"error[bad_args]: Invalid value for '{option}': ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inpaint", "a.wav", "--mask-band", "-1", "40"),
+        ("superres", "a.wav", "--cutoff", "-1"),
+        ("history", "tidy", "--gb", "-1"),
+        ("serve", "--idle", "-1"),
+    ],
+)
+def test_less_than_nothing_is_refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "-1.0 is not in the range x>=0" in capsys.readouterr().err.replace("0<=x", "x>=0")
 
 
 def test_help_is_status_zero(capsys: pytest.CaptureFixture[str]) -> None:

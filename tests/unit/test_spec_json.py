@@ -19,6 +19,7 @@ from engine.spec_json import (
     parse_json,
     spec_from_dict,
     spec_from_json,
+    spec_of_take,
     spec_to_dict,
     spec_to_json,
 )
@@ -36,6 +37,7 @@ from engine.types import (
     RenderSpec,
     SamplerName,
     SamplerSpec,
+    Take,
     Task,
     TimeSpan,
 )
@@ -86,12 +88,23 @@ specs = st.builds(
     seed=st.integers(0, 2**63 - 1),
     takes=st.integers(1, 16),
     match_level=st.booleans(),
+    variation=st.floats(0, 1),
+    variation_seed=st.integers(0, 2**63 - 1),
+)
+sweeps = st.builds(
+    RenderSpec,
+    task=st.just(Task.TRANSFER),
+    prompt=st.just("rain"),
+    region=regions,
+    seed=st.integers(0, 2**63 - 1),
+    sweep=st.sets(st.floats(0, 1), min_size=1, max_size=16).map(lambda found: tuple(sorted(found))),
+    variation=st.floats(0, 1),
 )
 SPEC = RenderSpec(task=Task.GENERATE, prompt="rain", duration_s=2.5)
 
 
 @settings(max_examples=80, deadline=None)
-@given(specs)
+@given(specs | sweeps)
 def test_a_spec_survives_json(spec: RenderSpec) -> None:
     assert spec_from_json(spec_to_json(spec)) == spec
     assert digest(spec_from_json(json.dumps(spec_to_dict(spec), indent=3))) == digest(spec)
@@ -109,6 +122,70 @@ def test_the_digest_tells_specs_apart_but_not_spellings() -> None:
 
 def test_absent_keys_take_their_defaults() -> None:
     assert spec_from_json('{"task": "generate", "prompt": "rain", "duration_s": 2.5}') == SPEC
+
+
+@given(specs | sweeps)
+def test_each_take_has_a_spec_that_gives_it_alone(spec: RenderSpec) -> None:
+    each = [spec.alone(index) for index in range(spec.takes)]
+    assert len({digest(own) for own in each}) == spec.takes
+    for own in each:
+        assert (own.takes, own.sweep) == (1, ())
+        assert own.alone(0) == own
+        told = Take(
+            path="x.wav", seed=own.seed, clap_score=0, peak_db=0, rms_db=0, length_samples=1,
+            spec_digest=digest(own),
+        )  # fmt: skip
+        assert spec_of_take(spec, told) == own
+
+
+@given(sweeps)
+def test_a_sweep_changes_nothing_but_the_strength(spec: RenderSpec) -> None:
+    assert spec.takes == len(spec.sweep)
+    each = [spec.alone(index) for index in range(spec.takes)]
+    assert [own.sampler.strength for own in each] == list(spec.sweep)
+    for own in each:
+        assert replace(own, sampler=spec.sampler, sweep=spec.sweep) == spec
+
+
+def test_takes_count_on_from_the_seed_or_from_that_of_the_variation() -> None:
+    seeds = [(own.seed, own.variation_seed) for own in map(replace(SPEC, seed=5, takes=3).alone, range(3))]
+    assert seeds == [(5, 0), (6, 0), (7, 0)]
+    spec = replace(SPEC, seed=5, takes=3, variation=0.3, variation_seed=2**63 - 2)
+    seeds = [(own.seed, own.variation_seed) for own in map(spec.alone, range(3))]
+    assert seeds == [(5, 2**63 - 2), (5, 2**63 - 1), (5, 0)]
+
+
+def test_a_take_of_an_older_version_is_told_by_its_seed() -> None:
+    spec = replace(SPEC, seed=5, takes=3)
+    old = Take(
+        path="x.wav", seed=7, clap_score=0.0, peak_db=0.0, rms_db=0.0, length_samples=1, spec_digest="0" * 64
+    )
+    assert spec_of_take(spec, old) == replace(spec, seed=7, takes=1)
+
+
+@pytest.mark.parametrize(
+    ("task", "sweep", "says"),
+    [
+        ("generate", [0.5], "only transfer has strengths to sweep, not generate"),
+        ("transfer", [0.5, 0.5], "must rise"),
+        ("transfer", [0.5, 0.2], "must rise"),
+        ("transfer", [-0.1, 0.2], "a sweep's strength must be from 0.0 to 1.0"),
+        ("transfer", [0.2, 1.1], "a sweep's strength must be from 0.0 to 1.0"),
+        ("transfer", [index / 20 for index in range(17)], "must be from 1 to 16, got 17"),
+    ],
+)
+def test_a_sweep_is_of_a_transfer_and_rises(task: str, sweep: list[float], says: str) -> None:
+    content = {"task": task, "prompt": "rain", "duration_s": 1.0, "region": {"path": "a.wav"}, "sweep": sweep}
+    with pytest.raises(SpecError, match=says):
+        spec_from_dict(content)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"variation": 1.01}, {"variation": -0.1}, {"variation_seed": -1}, {"variation_seed": 2**63}]
+)
+def test_variations_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match="variation"):
+        spec_from_dict({**spec_to_dict(SPEC), **wrong})
 
 
 def changed(path: str, value: object) -> str:
