@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from daw_bridge.errors import error_line
 from daw_bridge.jobs.progress import fraction
 from daw_bridge.messages.base import Reply
 from daw_bridge.messages.events import JobProgressEvent, JobStateEvent
@@ -32,10 +33,8 @@ def say(text: str = "") -> None:
 
 def complain(info: ErrorInfo) -> None:
     """Write `error[code]: message. hint` to stderr."""
-    message = " ".join(info.message.split())
-    end = "" if message.endswith((".", "?", "!")) else "."
-    line = f"error[{info.code.value}]: {message}{end} {info.hint}".rstrip()
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).out(line, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console.out(error_line(info), highlight=False)
 
 
 class JobDisplay:

@@ -5,21 +5,35 @@ engine.errors.EngineError
 │   └── MalformedPacket  bad_args  bytes that are no OSC packet
 ├── BadAddress      bad_address  an OSC address that nobody answers
 ├── NotAuthorised   auth        a wrong token, or none where one is needed
+├── AudioIOError
+│   └── InputChanged   io_format a file that was exchanged while its job waited
 ├── PathDenied      path_denied a path outside the folders that a client may use
 ├── PromptRefused   refused     a prompt that the list of refused ones names
+├── RefusalsUnreadable refused  that list cannot be read, so nothing is let through
 ├── TimedOut        timeout     an answer that did not come in time
 ├── QueueFull       queue_full  more jobs wait than the queue holds
 ├── PortTaken       bad_args    a port or address on which the service cannot listen
 ├── ServiceGone     timeout     a service that is not there, or no longer
+├── ServiceStopped  timeout     a service that was ended on purpose while somebody waited for it
 ├── ServiceRunning  bad_args    a second service of the same user
 ├── WorkFailed      any         what a worker said of an order that failed
+│   └── NotStarted  any         what a service said that could not start
 └── HistoryDamaged  internal    the history's file is not a readable database
 """
 
 from __future__ import annotations
 
-from engine.errors import EngineError, SpecError
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import AudioIOError, DiskFull, EngineError, OutputError, SpecError
 from engine.types import ErrorCode, ErrorInfo
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LINE = re.compile(r"^error\[(\w+)\]: (.+)$", re.MULTILINE)
 
 
 class MalformedPacket(SpecError):
@@ -38,11 +52,19 @@ class NotAuthorised(EngineError):
     code = ErrorCode.AUTH
 
 
+class InputChanged(AudioIOError):
+    pass
+
+
 class PathDenied(EngineError):
     code = ErrorCode.PATH_DENIED
 
 
 class PromptRefused(EngineError):
+    code = ErrorCode.REFUSED
+
+
+class RefusalsUnreadable(EngineError):
     code = ErrorCode.REFUSED
 
 
@@ -64,6 +86,10 @@ class WorkFailed(EngineError):
         self.code = info.code
 
 
+class NotStarted(WorkFailed):
+    pass
+
+
 class PortTaken(EngineError):
     code = ErrorCode.BAD_ARGS
 
@@ -72,5 +98,41 @@ class ServiceGone(EngineError):
     code = ErrorCode.TIMEOUT
 
 
+class ServiceStopped(EngineError):
+    code = ErrorCode.TIMEOUT
+
+
 class ServiceRunning(EngineError):
     code = ErrorCode.BAD_ARGS
+
+
+@contextmanager
+def storage_errors(path: Path, hint: str = "Check its permissions.") -> Iterator[None]:
+    """Turn what the system says of a file or folder of the service into errors for users.
+
+    Raises:
+        DiskFull: no room.
+        OutputError: it cannot be made, read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no room left for {path}", "Free some space and try again.") from error
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is in its place" if is_file else (error.strerror or str(error)).lower()
+        raise OutputError(f"{path} cannot be used: {reason}", hint) from error
+
+
+def error_line(info: ErrorInfo) -> str:
+    """Return the one line by which a program of ours tells its user what went wrong."""
+    message = " ".join(info.message.split())
+    end = "" if message.endswith((".", "?", "!")) else "."
+    return f"error[{info.code.value}]: {message}{end} {info.hint}".rstrip()
+
+
+def error_told(text: str) -> ErrorInfo | None:
+    """Return the error of the last such line in what a program has said, its hint within the message."""
+    known = {code.value for code in ErrorCode}
+    lines = [line for line in _LINE.findall(text) if line[0] in known]
+    return ErrorInfo(code=ErrorCode(lines[-1][0]), message=lines[-1][1].strip()) if lines else None

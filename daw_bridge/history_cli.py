@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from daw_bridge.history.history import History
 from daw_bridge.jobs.state import JobState
 from daw_bridge.messages.takes import HistoryDelete, HistoryTidy, TakeRate
 from daw_bridge.models_cli import table
-from daw_bridge.service.config import GIB, Folders
+from daw_bridge.option_types import Number
+from daw_bridge.service.config import GIB, MAX_GB, Folders
 from engine.errors import NotFound
-from engine.spec_json import spec_to_dict
+from engine.spec_json import spec_of_take, spec_to_dict
 
 
 @click.group()
@@ -63,14 +63,17 @@ def show(job: str) -> None:
 @click.argument("job")
 @click.option("--take", "number", type=click.IntRange(1), default=1, show_default=True)
 def rerender(job: str, number: int) -> None:
-    """Render a take of JOB again, bit for bit where the model is the same."""
+    """Render a take of JOB again, bit for bit where machine, model and source are the same."""
     with _reader() as past:
         found, takes = past.job(job), past.takes(job)
     if number > len(takes):
         raise NotFound(f"job {job} has no take {number}.", f"It has {len(takes)}.")
-    spec = replace(found.spec, seed=takes[number - 1].take.seed, takes=1)
+    spec = spec_of_take(found.spec, takes[number - 1].take)
+    if not found.threads:
+        say("It is not known with how many threads it was calculated: the last bits may differ.")
+    folder, stem = Path(found.folder), f"{found.stem}-again"
     with Client() as client, JobDisplay("again") as display:
-        show_takes(client.render(spec, Path(found.folder), f"{found.stem}-again", display.show))
+        show_takes(client.render(spec, folder, stem, display.show, threads=found.threads))
 
 
 @history.command()
@@ -93,11 +96,13 @@ def delete(job: str) -> None:
 
 
 @history.command()
-@click.option("--gb", type=float, required=True, help="How much room all takes may have.")
-def tidy(gb: float) -> None:
-    """Remove the oldest takes' files, but no favourites, until all are within a budget."""
+@click.option("--gb", type=Number(min=0, max=MAX_GB), required=True, help="How much room the takes may have.")
+@click.option("--everywhere", is_flag=True, help="Also takes in folders of your own, as of --out.")
+def tidy(gb: float, everywhere: bool) -> None:
+    """Remove the oldest takes' files in the service's own folder, but no favourites, until in a budget."""
+    request = HistoryTidy(rid="-", max_bytes=int(gb * GIB), everywhere=everywhere)
     with Client() as client:
-        say(_freed(client.ask(HistoryTidy(rid="-", max_bytes=int(gb * GIB)))))
+        say(_freed(client.ask(request)))
 
 
 def _reader() -> History:

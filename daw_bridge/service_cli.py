@@ -16,7 +16,8 @@ from daw_bridge.display import say
 from daw_bridge.errors import ServiceGone
 from daw_bridge.messages.connection import Status
 from daw_bridge.messages.service import EngineQuit
-from daw_bridge.service.config import GIB, LOOPBACK, Folders, ServiceConfig
+from daw_bridge.option_types import Number
+from daw_bridge.service.config import GIB, LOOPBACK, MAX_GB, Folders, ServiceConfig
 from daw_bridge.service.presence import ServiceInfo, running_service
 
 
@@ -36,10 +37,16 @@ from daw_bridge.service.presence import ServiceInfo, running_service
     help="Where to listen; anything else than this machine asks clients for a token.",
 )
 @click.option("--token-file", type=click.Path(path_type=Path), help="The token's file, made if not there.")
-@click.option("--idle", "idle_s", type=float, default=0.0, help="End after so many seconds without use.")
+@click.option(
+    "--idle", "idle_s", type=Number(min=0), default=0.0, help="End after so many seconds without use."
+)
 @click.option("--with-owner", is_flag=True, help="End with the program at the other end of stdin.")
 @click.option(
-    "--disk-budget-gb", type=float, default=20.0, show_default=True, help="How much room old takes may have."
+    "--disk-budget-gb",
+    type=Number(min=0, max=MAX_GB),
+    default=20.0,
+    show_default=True,
+    help="How much room old takes may have.",
 )
 def serve(**options: Any) -> None:
     """Run the service that DAWs, controllers and commands talk to.
@@ -114,8 +121,9 @@ def _config(options: dict[str, Any]) -> ServiceConfig:
         return config
     from daw_bridge.service.main import token_in  # noqa: PLC0415
 
-    return replace(config, token=token_in(options["token_file"] or token_path(folders)))
+    path = (options["token_file"] or token_path(folders)).absolute()
+    return replace(config, token=token_in(path), token_file=path)
 
 
 def _connected(info: ServiceInfo) -> Connection:
-    return connection_to(info, Folders.of_user(), lambda _: None)
+    return connection_to(info, lambda _: None)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
+import torch
+
 from engine.audio.io import AudioClip, encode, prepare_folder, probe, read_clip, write_files
-from engine.errors import BadJson
+from engine.audio.metadata import read_metadata
+from engine.errors import BadJson, Cancelled
 from engine.model_jobs import run_models
 from engine.models.bundle import Bundle, debug_bundle, load_bundle
 from engine.models.store import model_folder
-from engine.outputs import free_stem, write_take
+from engine.outputs import Making, free_stem, write_take
+from engine.recall import recall
 from engine.render import Preview, Progress, RenderedTake, TakeDropped, render
 from engine.requests import Request, text_of
 from engine.spec_json import digest, spec_from_dict
@@ -22,12 +28,19 @@ DEBUG_MODEL = "debug"
 Payload = dict[str, object]
 Emit = Callable[[EventKind, Payload], None]
 IsCancelled = Callable[[], bool]
+Clock = Callable[[], datetime]
+
+
+def local_time() -> datetime:
+    """Return the time as the user's clocks show it, with its zone."""
+    return datetime.now().astimezone()
 
 
 class Jobs:
-    """Does jobs one at a time and keeps the last model loaded."""
+    """Does jobs one at a time and keeps the last model loaded; the clock dates the takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = local_time) -> None:
+        self._clock = clock
         self._loaded: tuple[str, Bundle] | None = None
 
     def render(
@@ -37,10 +50,12 @@ class Jobs:
         emit: Emit,
         cancelled: IsCancelled,
         previews: Request | None = None,
+        threads: int = 0,
     ) -> Payload:
         """Render a spec into out's folder as STEM_1, STEM_2, ..., best first.
 
-        previews may name a folder for what can be heard while it goes on, every so many steps.
+        previews may name a folder for what can be heard while it goes on, every so many steps. threads is how
+        many to calculate with, 0 as many as ever: with another number the last bits of a take may differ.
 
         Raises:
             EngineError: any of the expected failures; no file has then its final name.
@@ -59,9 +74,25 @@ class Jobs:
             elif wanted is not None:
                 emit(EventKind.PREVIEW, _write_preview(event, wanted.folder))
 
-        rendered = render(spec, bundle, clip, on_event, cancelled, wanted.every if wanted else 0)
-        takes = _written(spec, rendered, clip=clip, folder=folder, stem=stem, bundle=bundle, emit=emit)
-        return {"takes": [asdict(take) for take in takes], "digest": digest(spec), "folder": str(folder)}
+        if cancelled():
+            # While the model was loaded, which nothing interrupts.
+            raise Cancelled("the render was cancelled")
+        with calculating_with(threads) as used:
+            rendered = render(spec, bundle, clip, on_event, cancelled, wanted.every if wanted else 0)
+        takes = _written(
+            spec,
+            rendered,
+            clip=clip,
+            folder=folder,
+            stem=stem,
+            bundle=bundle,
+            emit=emit,
+            made_at=self._clock(),
+            threads=used,
+        )
+        told: Payload = {"takes": [asdict(take) for take in takes], "digest": digest(spec)}
+        sizes = {"audio_s": clip.duration_s if clip else spec.duration_s, "canvas_s": bundle.card.canvas_s}
+        return {**told, "folder": str(folder), **sizes}
 
     def load(self, name: str, emit: Emit) -> Payload:
         """Load a model now, so that the next render need not."""
@@ -78,12 +109,28 @@ class Jobs:
         info = probe(path)
         return {**asdict(info), "duration_s": info.duration_s}
 
+    def recall(self, path: str) -> Payload:
+        """Return how a take was made, from inside its file or beside it."""
+        return asdict(recall(Path(path)))
+
     def _bundle(self, name: str, emit: Emit) -> Bundle:
         if self._loaded is None or self._loaded[0] != name:
             emit(EventKind.PROGRESS, {"stage": "load", "step": 0, "total": 1, "take": 1, "takes": 1})
             self._loaded = None
             self._loaded = (name, debug_bundle() if name == DEBUG_MODEL else load_bundle(model_folder(name)))
+            emit(EventKind.PROGRESS, {"stage": "load", "step": 1, "total": 1, "take": 1, "takes": 1})
         return self._loaded[1]
+
+
+@contextmanager
+def calculating_with(threads: int) -> Iterator[int]:
+    """Use so many threads, 0 as many as before, and tell how many; sums depend on how they are shared out."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +157,8 @@ def _write_preview(preview: Preview, folder: Path) -> Payload:
 def _clip(spec: RenderSpec, context_s: float) -> AudioClip | None:
     if spec.region is None or not spec.task.needs_region:
         return None
-    return read_clip(spec.region.path, spec.region.span, context_s=context_s)
+    clip = read_clip(spec.region.path, spec.region.span, context_s=context_s)
+    return replace(clip, metadata=read_metadata(spec.region.path))
 
 
 def _written(
@@ -122,14 +170,17 @@ def _written(
     stem: str,
     bundle: Bundle,
     emit: Emit,
+    made_at: datetime,
+    threads: int,
 ) -> list[Take]:
     stem = free_stem(folder, stem, len(rendered))
     card = bundle.card
     model: dict[str, object] = {"name": card.name, "licence": card.licence, "files": card.files}
+    making = Making(model=model, made_at=made_at, threads=threads)
     takes: list[Take] = []
     for index, result in enumerate(rendered):
-        takes.append(write_take(spec, result, clip, folder / f"{stem}_{index + 1}", model))
-        emit(EventKind.TAKE, asdict(takes[-1]))
+        takes.append(write_take(spec, result, clip, folder / f"{stem}_{index + 1}", making))
+        emit(EventKind.TAKE, {**asdict(takes[-1]), "threads": threads})
     return takes
 
 

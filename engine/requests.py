@@ -23,3 +23,11 @@ def object_of(values: Request, key: str, where: str = "request") -> Request:
     if not isinstance(value, dict):
         raise BadJson(f"{where}.{key} must be an object")
     return value
+
+
+def whole_of(values: Request, key: str, most: int, where: str = "request") -> int:
+    """Return a whole number from 0 to most, 0 where there is none; raises BadJson otherwise."""
+    value = values.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise BadJson(f"{where}.{key} must be a whole number from 0 to {most}")
+    return value

@@ -1,8 +1,9 @@
 """The render process: JSON requests on stdin, one a line; JSON events on stdout, one a line.
 
 Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, perhaps with "previews": {"folder",
-"every"}; {"op": "load", "job", "name"}, {"op": "models", "job", "action", ...}; {"op": "probe", "job",
-"path"}; {"op": "cancel", "job"}; {"op": "quit"}. Every job ends with one event of kind done or fail.
+"every"} and "threads"; {"op": "load", "job", "name"}, {"op": "models", "job", "action", ...}; {"op": "probe",
+"job", "path"} and {"op": "recall", "job", "path"}; {"op": "cancel", "job"}; {"op": "quit"}. Every job ends
+with one event of kind done or fail.
 """
 
 from __future__ import annotations
@@ -21,17 +22,19 @@ from typing import BinaryIO
 
 from engine.errors import BadJson, Cancelled, EngineError
 from engine.jobs import Jobs
-from engine.requests import Request, object_of, text_of
+from engine.requests import Request, object_of, text_of, whole_of
 from engine.spec_json import parse_json
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
-JOB_OPS = ("render", "load", "models", "probe")
+JOB_OPS = ("render", "load", "models", "probe", "recall")
+HEAVY_OPS = ("render", "load")
 MAX_LINE_BYTES = 4_000_000
+MAX_THREADS = 1_024
 # None: a service that is started again must find nobody writing the files of its jobs.
 ORPHAN_GRACE_S = 0.0
 PROTOCOL = 1
 # Behind everything a musician hears or waits for: the DAW's windows, and the service that answers them.
-NICENESS = 10
+NICENESS = 5
 _LOG = logging.getLogger(__name__)
 
 Payload = dict[str, object]
@@ -40,16 +43,16 @@ Payload = dict[str, object]
 def main() -> int:
     """Serve requests until quit or the end of stdin."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
-    _step_back()
     with private_stdout() as stream:
-        Worker(sys.stdin.buffer, stream, on_orphaned=_end_soon).run()
+        Worker(sys.stdin.buffer, stream, on_orphaned=_end_soon, on_heavy_work=step_back).run()
     return 0
 
 
-def _step_back() -> None:
-    """Let other processes have the cores first."""
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+def step_back() -> None:
+    """Let other processes have the cores first; Linux counts niceness for each thread by itself."""
+    for thread in _threads():
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
     # Linux may share the cores among sessions before it looks at niceness; the worker is alone in its own.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
@@ -61,6 +64,15 @@ def private_stdout() -> BinaryIO:
     own = os.dup(1)
     os.dup2(2, 1)
     return os.fdopen(own, "wb")
+
+
+def _threads() -> list[int]:
+    """Return this process's threads, or where they have no numbers, what stands for the process."""
+    if not hasattr(os, "setpriority"):
+        return []
+    with contextlib.suppress(OSError):
+        return [int(path.name) for path in Path("/proc/self/task").iterdir()]
+    return [0]
 
 
 @dataclass(slots=True, eq=False)
@@ -88,7 +100,8 @@ class EventStream:
 class Worker:
     """Reads requests in one thread and does jobs in the other, one after the other.
 
-    on_orphaned is called when the requests end without one to quit: whoever asked has died.
+    on_orphaned is called when the requests end without one to quit: whoever asked has died. on_heavy_work is
+    called before the first job that keeps the cores busy: short questions are not to wait behind a render.
     """
 
     def __init__(
@@ -97,8 +110,11 @@ class Worker:
         events: BinaryIO,
         jobs: Jobs | None = None,
         on_orphaned: Callable[[], None] = lambda: None,
+        on_heavy_work: Callable[[], None] = lambda: None,
     ) -> None:
         self._requests = requests
+        self._on_heavy_work = on_heavy_work
+        self._is_heavy = False
         self._on_orphaned = on_orphaned
         self._events = EventStream(events)
         self._jobs = jobs or Jobs()
@@ -151,6 +167,7 @@ class Worker:
         self._events.emit(job_id, EventKind.STATE, {"state": "running"})
         try:
             self._require_wanted(job_id)
+            self._prepare(text_of(request, "op"))
             payload = self._answer(job_id, request)
             self._events.emit(job_id, EventKind.DONE, payload)
         except EngineError as error:
@@ -162,6 +179,11 @@ class Worker:
             self._known.discard(job_id)
             self._cancelled.discard(job_id)
 
+    def _prepare(self, op: str) -> None:
+        if op in HEAVY_OPS and not self._is_heavy:
+            self._is_heavy = True
+            self._on_heavy_work()
+
     def _answer(self, job_id: str, request: Request) -> Payload:
         def emit(kind: EventKind, payload: Payload) -> None:
             self._events.emit(job_id, kind, payload)
@@ -170,11 +192,16 @@ class Worker:
             case "render":
                 spec, out = object_of(request, "spec"), object_of(request, "out")
                 previews = object_of(request, "previews") if "previews" in request else None
-                return self._jobs.render(spec, out, emit, lambda: self._is_cancelled(job_id), previews)
+                threads = whole_of(request, "threads", MAX_THREADS)
+                return self._jobs.render(
+                    spec, out, emit, lambda: self._is_cancelled(job_id), previews, threads
+                )
             case "load":
                 return self._jobs.load(text_of(request, "name"), emit)
             case "models":
                 return self._jobs.models(request, emit)
+            case "recall":
+                return self._jobs.recall(text_of(request, "path"))
             case _:
                 return self._jobs.probe(text_of(request, "path"))
 

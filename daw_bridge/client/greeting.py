@@ -14,11 +14,11 @@ _EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - where it listen
 
 
 def connection_to(
-    info: ServiceInfo, folders: Folders, on_event: OnEvent, on_end: Callable[[], None] = lambda: None
+    info: ServiceInfo, on_event: OnEvent, on_end: Callable[[], None] = lambda: None
 ) -> Connection:
     """Connect to the user's own service, with the user's token where it asks for one."""
     host = _EVERYWHERE.get(info.host, info.host)
-    return Connection(host, info.tcp_port, on_event, on_end=on_end, token=_token(folders))
+    return Connection(host, info.tcp_port, on_event, on_end=on_end, token=_token(info))
 
 
 def token_path(folders: Folders) -> Path:
@@ -26,7 +26,9 @@ def token_path(folders: Folders) -> Path:
     return folders.state / "token"
 
 
-def _token(folders: Folders) -> str:
-    with suppress(OSError, UnicodeDecodeError):
-        return token_path(folders).read_text(encoding="utf-8").strip()
+def _token(info: ServiceInfo) -> str:
+    """Return the token that the service asks for; without one it says what is missing."""
+    with suppress(OSError, ValueError):
+        if info.token_file:
+            return Path(info.token_file).read_text(encoding="utf-8").strip()
     return ""

@@ -15,13 +15,14 @@ from typing import Any, Self
 from daw_bridge.client.connection import Connection
 from daw_bridge.client.finding import START_S, find_or_start, look_later
 from daw_bridge.client.greeting import connection_to
-from daw_bridge.errors import ServiceGone, TimedOut, WorkFailed
+from daw_bridge.errors import ServiceGone, ServiceStopped, TimedOut, WorkFailed
 from daw_bridge.messages.base import Reply, Request
 from daw_bridge.messages.connection import Notify
 from daw_bridge.messages.events import JobDoneEvent, JobFailEvent
 from daw_bridge.messages.jobs import Cancel, JobInfo, Submit
-from daw_bridge.messages.service import AudioProbe
+from daw_bridge.messages.service import AudioProbe, EngineEnding
 from daw_bridge.service.config import Folders
+from daw_bridge.spec_options import whole_path
 from daw_bridge.workers.asking import error_of
 from engine.errors import Cancelled
 from engine.spec_json import spec_to_json
@@ -47,6 +48,7 @@ class Client:
     def __init__(self, folders: Folders | None = None) -> None:
         self._folders = folders or Folders.of_user()
         self._connection: Connection | None = None
+        self._was_stopped = False
         # None stands for a connection that has ended.
         self._events: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
 
@@ -62,17 +64,24 @@ class Client:
 
     def duration_s(self, path: str) -> float:
         """Return the length of an audio file; raises WorkFailed where it cannot be read."""
-        found = self.ask(AudioProbe(rid="-", path=path))
+        found = self.ask(AudioProbe(rid="-", path=whole_path(path)))
         return float(found.length_samples / found.sample_rate_hz)
 
-    def render(self, spec: RenderSpec, folder: Path, stem: str, on_reply: OnReply) -> Takes:
+    def render(
+        self, spec: RenderSpec, folder: Path, stem: str, on_reply: OnReply, *, threads: int = 0
+    ) -> Takes:
         """Render and return the takes, best first; a service that dies meanwhile is started again.
 
+        threads is how many to calculate with, 0 as many as the engine does.
+
         Raises:
+            ServiceStopped: somebody ended the service on purpose; the job waits for its next start.
             WorkFailed: the job failed or was refused.
             Cancelled: somebody cancelled it, this process by an interrupt among them.
         """
-        submit = Submit(rid="-", spec=spec_to_json(spec), folder=str(folder.absolute()), stem=stem)
+        submit = Submit(
+            rid="-", spec=spec_to_json(spec), folder=whole_path(folder), stem=stem, threads=threads
+        )
         self._connected()
         with _interrupts_held() as interrupts:
             job_id = self.ask(submit).job_id
@@ -128,10 +137,21 @@ class Client:
     def _ask_again(self, request: Request) -> Any:
         """Ask what may be asked twice, of a new service if the old one is gone; the journal is the same."""
         for _ in range(ATTEMPTS - 1):
+            self._require_not_stopped()
             with contextlib.suppress(ServiceGone):
                 return self.ask(request)
             self._leave()
+        self._require_not_stopped()
         return self.ask(request)
+
+    def _require_not_stopped(self) -> None:
+        """Raise ServiceStopped rather than start what somebody has just ended on purpose."""
+        is_there = self._connection is not None and self._connection.is_open
+        if self._was_stopped and not is_there:
+            raise ServiceStopped(
+                "the service was stopped; what it had accepted waits for its next start",
+                "Go on with daw-bridge serve, and see what becomes of it: daw-bridge history list.",
+            )
 
     def _connected(self) -> Connection:
         if self._connection is not None and not self._connection.is_open:
@@ -145,15 +165,22 @@ class Client:
     def _connect(self) -> Connection:
         """Connect to the user's service, or if that is just ending, to the one after it."""
         deadline_s = time.monotonic() + START_S
+        self._was_stopped = False
         while True:
             info = find_or_start(self._folders)
             try:
-                connection = connection_to(info, self._folders, self._events.put, self._tell_end)
+                connection = connection_to(info, self._hear, self._tell_end)
                 return connection.__enter__()
             except ServiceGone:
                 if time.monotonic() > deadline_s:
                     raise
             look_later(_RETRY_S)
+
+    def _hear(self, reply: Reply) -> None:
+        if isinstance(reply, EngineEnding):
+            self._was_stopped = True
+        else:
+            self._events.put(reply)
 
     def _tell_end(self) -> None:
         self._events.put(None)
@@ -166,10 +193,10 @@ class Client:
 
 def _newest(takes: Takes) -> Takes:
     """Return the takes without those that a job made once more after an interruption."""
-    by_seed: dict[int, Mapping[str, Any]] = {}
+    newest: dict[tuple[int, str], Mapping[str, Any]] = {}
     for take in reversed(takes):
-        by_seed.setdefault(take["seed"], take)
-    return list(by_seed.values())[::-1]
+        newest.setdefault((take["seed"], take["spec_digest"]), take)
+    return list(newest.values())[::-1]
 
 
 @contextmanager

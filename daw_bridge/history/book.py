@@ -21,8 +21,10 @@ from daw_bridge.history.files import (
     sweep_probes,
 )
 from daw_bridge.history.history import History
+from daw_bridge.history.inputs import inputs_of
 from daw_bridge.jobs.estimate import Estimator, JobDuration, duration_of
 from daw_bridge.jobs.queue import ALL, ALL_ACTIVE, ALL_QUEUED, MAX_QUEUED, JobQueue
+from daw_bridge.jobs.size import Stages
 from daw_bridge.jobs.state import MAX_PRIORITY, Job, JobState, new_job_id, retried
 from engine.errors import SpecError
 from engine.types import ErrorInfo, RenderSpec, Take
@@ -90,6 +92,7 @@ class JobBook:
         *,
         priority: int = 0,
         slot: str = "",
+        threads: int = 0,
     ) -> Job:
         """Take a job on, last of its priority; in a slot it replaces the one that waits there.
 
@@ -111,6 +114,8 @@ class JobBook:
             created_s=now_s,
             priority=priority,
             slot=slot,
+            inputs=inputs_of(spec),
+            threads=threads,
         )
         return self._write(self.queue.plan_submit(job))[-1]
 
@@ -124,7 +129,7 @@ class JobBook:
         """
         now_s, old = self._clock(), self.history.job(job_id)
         try:
-            job = retried(old, job_id=self._new_id(now_s), now_s=now_s, seed=seed)
+            job = retried(old, job_id=self._new_id(now_s), now_s=now_s, seed=seed, inputs=inputs_of(old.spec))
         except ValueError as error:
             raise SpecError(str(error)) from error
         return self._write(self.queue.plan_submit(job))[-1]
@@ -141,15 +146,15 @@ class JobBook:
         (started,) = self._write((job.started(self._clock(), free_stem(job, reserved)),))
         return started
 
-    def add_take(self, job_id: str, take: Take) -> Job:
-        """Record a take that a running job has written."""
-        (job,) = self._write((self.queue.get(job_id).with_take(take),))
+    def add_take(self, job_id: str, take: Take, threads: int = 0) -> Job:
+        """Record a take that a running job has written, and with how many threads it was calculated."""
+        (job,) = self._write((self.queue.get(job_id).with_take(take, threads),))
         return job
 
-    def finish(self, job_id: str, elapsed_s: float | None = None) -> Job:
-        """End a running job well; from elapsed_s, of a clock that nobody sets, later estimates learn."""
+    def finish(self, job_id: str, elapsed_s: float | None = None, seen: Stages | None = None) -> Job:
+        """End a running job well; later estimates learn from how long it took, and which stages were seen."""
         job = self.queue.get(job_id).finished(self._clock())
-        durations = () if elapsed_s is None else (duration_of(job.spec, elapsed_s),)
+        durations = () if elapsed_s is None else (duration_of(job.spec, elapsed_s, seen),)
         self._write((job,), durations)
         for duration in durations:
             self.estimator.learn(duration)
@@ -200,6 +205,10 @@ class JobBook:
         self.history.set_paused(False)
         self.queue.is_paused = False
 
+    def needed_files(self, ended_within_s: float) -> frozenset[str]:
+        """Return the files that jobs read which wait, run, or have ended in the last so many seconds."""
+        return self.history.inputs(self._clock() - ended_within_s)
+
     def _write(self, jobs: tuple[Job, ...], durations: Iterable[JobDuration] = ()) -> tuple[Job, ...]:
         if jobs:
             self.history.save(jobs, durations)
@@ -209,8 +218,8 @@ class JobBook:
     def _interrupted(self, running: Job) -> Swept:
         job, swept = self._swept(running)
         now_s = self._clock()
-        # Takes are repeatable: when each seed has its take, only the word that it was done is missing.
-        is_done = len({take.seed for take in job.takes}) >= job.spec.takes
+        # Takes are repeatable: when each spec has its take, only the word that it was done is missing.
+        is_done = len({(take.seed, take.spec_digest) for take in job.takes}) >= job.spec.takes
         self._write((job.finished(now_s) if is_done else self.queue.plan_requeue(job, now_s),))
         return swept
 

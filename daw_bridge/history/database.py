@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from daw_bridge.errors import HistoryDamaged
+from daw_bridge.errors import HistoryDamaged, storage_errors
 from daw_bridge.history.schema import APPLICATION_ID, MIGRATIONS
 from engine.errors import DiskFull, EngineError, NotFound, OutputError, UnsupportedVersion
 
@@ -77,10 +77,13 @@ class Database:
             OutputError: it cannot be opened.
         """
         if not os.path.exists(path):  # noqa: PTH110 - where the folder is closed to us it raises nothing
-            raise NotFound("there is no history yet", "It begins with the first job.")
+            raise _no_history()
         connection = _opened(f"{path.absolute().as_uri()}?mode=ro", path)
         with _closed_on_error(connection), database_errors(path):
             version = _version(connection, path, len(migrations))
+            if not version:
+                # The first service of all is just making it.
+                raise _no_history()
             if version != len(migrations):
                 raise UnsupportedVersion(f"{path} has the older version {version}", "Start the service once.")
         database = cls(path, connection)
@@ -211,6 +214,10 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def _no_history() -> NotFound:
+    return NotFound("there is no history yet", "It begins with the first job.")
+
+
 def _typed(error: sqlite3.DatabaseError, path: Path) -> EngineError | None:
     code = getattr(error, "sqlite_errorcode", 0)
     kind = code & 0xFF
@@ -224,10 +231,8 @@ def _typed(error: sqlite3.DatabaseError, path: Path) -> EngineError | None:
 
 
 def _prepared(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
-    try:
+    with storage_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make {path.parent}: {error.strerror}") from error
     connection = _opened(path, path)
     with _closed_on_error(connection), database_errors(path):
         version = _version(connection, path, len(migrations))

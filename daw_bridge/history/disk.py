@@ -7,41 +7,51 @@ since is the user's, and what a job that waits or runs still reads stays too.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from daw_bridge.history.database import Database, stored_text
+from daw_bridge.history.database import Database, storable, stored_text
 from daw_bridge.history.entries import Freed, TakeFile
-from daw_bridge.history.files import is_plain, is_untouched, real_path, remove_take
+from daw_bridge.history.files import end_removal, is_plain, is_untouched, real_path, remove_take
 
+_TOTAL = "SELECT coalesce(sum(total_bytes), 0) AS bytes FROM takes WHERE file = 'present'"
 _PRESENT = "SELECT takes.*, state FROM takes JOIN jobs USING (job_seq) WHERE file = 'present'"
 
 
 def check_files(database: Database) -> int:
-    """Note which takes' files are gone or are back; return how many have just been found gone."""
+    """Note which takes' files are gone or are back; return how many have just been found gone.
+
+    A removal in which the process was killed is ended.
+    """
     rows = database.rows("SELECT * FROM takes WHERE file <> 'removed'")
     gone = [row for row in rows if row["file"] == "present" and not is_plain(_path(row))]
     back = [row for row in rows if row["file"] == "missing" and _is_untouched(row)]
     if gone or back:
+        folders = _real_folders(database)
         with database.transaction():
+            removed = [row for row in gone if _has_ended_removal(row, folders)]
             _mark(database, gone, TakeFile.MISSING)
+            _mark(database, removed, TakeFile.REMOVED)
             _mark(database, back, TakeFile.PRESENT)
-    return len(gone)
+        return len(gone) - len(removed)
+    return 0
 
 
-def keep_within(database: Database, max_bytes: int) -> Freed:
+def keep_within(database: Database, max_bytes: int, folders: Sequence[Path] | None = None) -> Freed:
     """Remove the oldest takes' files until all together are within the budget.
 
-    Favourites count and stay. So do the takes of the latest job that has any, however small the budget: they
-    may not have been heard yet.
+    With folders, only takes in and below these count and go: those that were delivered elsewhere belong to
+    whoever wanted them there. Favourites count and stay. So do the takes of the latest job that has any,
+    however small the budget: they may not have been heard yet.
     """
-    (total,) = database.rows(
-        "SELECT coalesce(sum(total_bytes), 0) AS bytes FROM takes WHERE file = 'present'"
-    )
+    where, bounds = _below(folders)
+    (total,) = database.rows(f"{_TOTAL}{where}", *bounds)
     if total["bytes"] <= max_bytes:
         return Freed()
-    rows = [row for row in database.rows(_PRESENT + " ORDER BY take_seq") if _is_untouched(row)]
+    found = database.rows(f"{_PRESENT}{where} ORDER BY take_seq", *bounds)
+    rows = [row for row in found if _is_untouched(row)]
     latest = max((row["job_seq"] for row in rows), default=0)
     excess_bytes = sum(row["total_bytes"] for row in rows) - max_bytes
     remover = _Remover(database)
@@ -52,6 +62,16 @@ def keep_within(database: Database, max_bytes: int) -> Freed:
             if not (row["is_favourite"] or row["job_seq"] == latest or row["state"] in ("queued", "running")):
                 remover.remove(row)
     return remover.freed()
+
+
+def _below(folders: Sequence[Path] | None) -> tuple[str, tuple[str | bytes, ...]]:
+    """Return what a query asks of takes' paths so that they lie below folders, and the values for it."""
+    if folders is None:
+        return "", ()
+    names = sorted({name for folder in folders for name in (str(folder), real_path(folder))})
+    bounds = [storable(name + end) for name in names for end in (os.sep, chr(ord(os.sep) + 1))]
+    # As a range of paths, which the index finds.
+    return f" AND ({' OR '.join(['path > ? AND path < ?'] * len(names))})", tuple(bounds)
 
 
 def forget_jobs(database: Database, job_seqs: Iterable[int]) -> Freed:
@@ -86,8 +106,7 @@ class _Remover:
         self.freed_bytes = 0
         self._takes = 0
         self._database = database
-        folders = database.rows("SELECT path, real_path FROM folders")
-        self._real_folders = {stored_text(row["path"]): stored_text(row["real_path"]) for row in folders}
+        self._real_folders = _real_folders(database)
         inputs = database.rows(
             "SELECT DISTINCT path FROM inputs JOIN jobs USING (spec_id) WHERE state IN ('queued', 'running')"
         )
@@ -108,6 +127,18 @@ class _Remover:
 
     def freed(self) -> Freed:
         return Freed(takes=self._takes, total_bytes=self.freed_bytes)
+
+
+def _real_folders(database: Database) -> dict[str, str]:
+    """Return where the folders are, links resolved, in which the history may remove anything."""
+    folders = database.rows("SELECT path, real_path FROM folders")
+    return {stored_text(row["path"]): stored_text(row["real_path"]) for row in folders}
+
+
+def _has_ended_removal(row: sqlite3.Row, real_folders: Mapping[str, str]) -> bool:
+    real_folder = real_folders.get(str(Path(_path(row)).parent))
+    facts = row["audio_bytes"], row["audio_mtime_ns"]
+    return real_folder is not None and end_removal(_path(row), real_folder, *facts)
 
 
 def _mark(database: Database, rows: Iterable[sqlite3.Row], file: TakeFile) -> None:

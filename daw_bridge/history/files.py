@@ -1,7 +1,8 @@
 """The files of takes: measured, found again after a crash, and removed only where they are surely ours.
 
 The worker writes recipe, picture and audio as NAME.part and renames them in this order, the audio last, as
-engine.audio.io.write_files does. So audio under its final name is a whole take; a recipe alone is none.
+engine.audio.io.write_files does. So audio under its final name is a whole take; a recipe alone is none. When
+a take is removed, its audio becomes NAME.part first.
 """
 
 from __future__ import annotations
@@ -76,16 +77,31 @@ def real_path(path: str | Path) -> str:
 
 
 def remove_take(path: str, real_folder: str) -> bool:
-    """Remove a take's files, the audio last; False where its folder has moved or the system refuses.
+    """Remove a take's files; False where its folder has moved or the system refuses.
 
-    Recipe and picture are written before the audio: one that is newer is someone else's, and stays.
+    Recipe and picture are written before the audio: one that is newer is someone else's, and stays. The audio
+    loses its name first. Killed at any moment this leaves a whole take, or what end_removal recognises.
     """
-    audio, found = Path(path), _plain(Path(path))
+    audio, leaving, found = Path(path), _leaving(path), _plain(Path(path))
     if found is None or real_path(audio.parent) != real_folder:
         return False
-    sides = ((side, _plain(side)) for side in _sides(audio))
-    ours = [side for side, fact in sides if fact is not None and fact.st_mtime_ns <= found.st_mtime_ns]
-    return all(_removed(file) for file in (*ours, audio))
+    try:
+        audio.replace(leaving)
+    except OSError:
+        return False
+    if _removed_with_sides(audio, leaving, found.st_mtime_ns):
+        return True
+    with suppress(OSError):
+        leaving.replace(audio)
+    return False
+
+
+def end_removal(path: str, real_folder: str, audio_bytes: int, audio_mtime_ns: int) -> bool:
+    """End the removal of a take in which the process was killed; False where there was none."""
+    audio, leaving = Path(path), _leaving(path)
+    if not is_untouched(str(leaving), audio_bytes, audio_mtime_ns) or os.path.lexists(audio):
+        return False
+    return real_path(audio.parent) == real_folder and _removed_with_sides(audio, leaving, audio_mtime_ns)
 
 
 def require_folder(folder: str) -> None:
@@ -171,6 +187,16 @@ def _names(job: Job, stem: str) -> Iterator[Path]:
 
 def _bases(folder: Path, stem: str, takes: int) -> list[Path]:
     return [folder / f"{stem}_{number}" for number in range(1, takes + 1)]
+
+
+def _leaving(path: str) -> Path:
+    return Path(path + PART_SUFFIX)
+
+
+def _removed_with_sides(audio: Path, leaving: Path, audio_mtime_ns: int) -> bool:
+    sides = ((side, _plain(side)) for side in _sides(audio))
+    ours = [side for side, fact in sides if fact is not None and fact.st_mtime_ns <= audio_mtime_ns]
+    return all(_removed(file) for file in (*ours, leaving))
 
 
 def _sides(audio: Path) -> list[Path]:

@@ -7,13 +7,13 @@ is one transaction: whenever the process dies, the file tells a state that there
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from daw_bridge.history import disk, records
-from daw_bridge.history.database import Database, readable, storable
+from daw_bridge.history.database import Database, readable, storable, stored_text
 from daw_bridge.history.entries import Freed, JobEntry, TakeEntry
 from daw_bridge.jobs.estimate import JobDuration
 from daw_bridge.jobs.state import InvalidTransition, Job, JobState
@@ -195,13 +195,25 @@ class History:
                 self._take_seq(job_id, number),
             )
 
+    def inputs(self, ended_since_s: float) -> frozenset[str]:
+        """Return the files that jobs read which have not ended, or not before a time."""
+        rows = self._database.rows(
+            "SELECT DISTINCT path FROM inputs JOIN jobs USING (spec_id)"
+            " WHERE state IN ('queued', 'running') OR ended_s >= ?",
+            ended_since_s,
+        )
+        return frozenset(stored_text(row["path"]) for row in rows)
+
     def check_files(self) -> int:
         """Look for the files of all takes, note which are gone or are back, and return how many are gone."""
         return disk.check_files(self._database)
 
-    def keep_within(self, max_bytes: int) -> Freed:
-        """Remove the oldest takes' files until all are within a budget; see disk.keep_within."""
-        return disk.keep_within(self._database, max_bytes)
+    def keep_within(self, max_bytes: int, folders: Sequence[Path] | None = None) -> Freed:
+        """Remove the oldest takes' files until all, or those below folders, are within a budget.
+
+        See disk.keep_within.
+        """
+        return disk.keep_within(self._database, max_bytes, folders)
 
     def delete(self, job_id: str) -> Freed:
         """Delete a job that has ended, with its takes and their files.
@@ -246,14 +258,11 @@ class History:
                 records.add_error(self._database, job_seq, error)
 
     def _add_duration(self, duration: JobDuration) -> None:
+        names = tuple(JobDuration.__dataclass_fields__)
+        values = asdict(duration) | {"model": readable(duration.model)}
         newest = self._database.execute(
-            "INSERT INTO durations (model, task, audio_s, steps, takes, elapsed_s) VALUES (?, ?, ?, ?, ?, ?)",
-            readable(duration.model),
-            duration.task,
-            duration.audio_s,
-            duration.steps,
-            duration.takes,
-            duration.elapsed_s,
+            f"INSERT INTO durations ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608
+            *(values[name] for name in names),
         )
         self._database.execute("DELETE FROM durations WHERE duration_seq <= ?", newest - REMEMBERED_DURATIONS)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from daw_bridge.history.database import Database, readable, storable, stored_text
 from daw_bridge.history.entries import JobEntry, TakeEntry, TakeFile
 from daw_bridge.history.files import facts, real_path
-from daw_bridge.jobs.state import Job, JobState
+from daw_bridge.history.inputs import input_paths
+from daw_bridge.jobs.state import InputFile, Job, JobState
 from engine.spec_json import digest, spec_from_json, spec_to_json
 from engine.types import ConditionKind, ErrorCode, ErrorInfo, RenderSpec, Take, Task
 
@@ -24,11 +25,11 @@ LEFT JOIN errors ON error_seq = (SELECT max(error_seq) FROM errors WHERE errors.
 
 
 def add_job(database: Database, job: Job) -> int:
-    """Write a new job and, if it is new too, its spec; return the job's number."""
-    return database.execute(
+    """Write a new job with its inputs and, if it is new too, its spec; return the job's number."""
+    job_seq = database.execute(
         "INSERT INTO jobs (id, spec_id, state, priority, rank, slot, parent_id, folder, stem, file_stem,"
-        " created_s, started_s, ended_s, attempts, is_cancelling)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " created_s, started_s, ended_s, attempts, is_cancelling, threads)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         job.id,
         _spec_id(database, job.spec),
         job.state.value,
@@ -44,14 +45,24 @@ def add_job(database: Database, job: Job) -> int:
         job.ended_s,
         job.attempts,
         job.is_cancelling,
+        job.threads,
     )
+    for one in job.inputs:
+        database.execute(
+            "INSERT INTO job_inputs (job_seq, path, size_bytes, mtime_ns) VALUES (?, ?, ?, ?)",
+            job_seq,
+            storable(one.path),
+            one.size_bytes,
+            one.mtime_ns,
+        )
+    return job_seq
 
 
 def change_job(database: Database, job_seq: int, job: Job) -> None:
     """Write what may change of a job."""
     database.execute(
         "UPDATE jobs SET state = ?, priority = ?, rank = ?, file_stem = ?, started_s = ?, ended_s = ?,"
-        " attempts = ?, is_cancelling = ? WHERE job_seq = ?",
+        " attempts = ?, is_cancelling = ?, threads = ? WHERE job_seq = ?",
         job.state.value,
         job.priority,
         job.rank,
@@ -60,6 +71,7 @@ def change_job(database: Database, job_seq: int, job: Job) -> None:
         job.ended_s,
         job.attempts,
         job.is_cancelling,
+        job.threads,
         job_seq,
     )
 
@@ -128,6 +140,8 @@ def job_of(database: Database, row: sqlite3.Row) -> Job:
         is_cancelling=bool(row["is_cancelling"]),
         error=_error_of(row),
         takes=_takes(database, row),
+        inputs=_inputs(database, row["job_seq"]),
+        threads=row["threads"],
     )
 
 
@@ -163,6 +177,15 @@ def search_words(text: str) -> str:
 def _takes(database: Database, row: sqlite3.Row) -> tuple[Take, ...]:
     entries = takes_of(database, row["job_seq"], row["id"]) if row["takes"] else ()
     return tuple(entry.take for entry in entries)
+
+
+def _inputs(database: Database, job_seq: int) -> tuple[InputFile, ...]:
+    rows = database.rows("SELECT * FROM job_inputs WHERE job_seq = ?", job_seq)
+    found = (
+        InputFile(path=stored_text(row["path"]), size_bytes=row["size_bytes"], mtime_ns=row["mtime_ns"])
+        for row in rows
+    )
+    return tuple(sorted(found, key=lambda one: one.path))
 
 
 def _take_entry(row: sqlite3.Row, job_id: str, number: int) -> TakeEntry:
@@ -209,7 +232,7 @@ def _add_spec(database: Database, spec: RenderSpec, spec_digest: str) -> int:
         readable(spec.prompt),
         words,
     )
-    for path in {storable(path) for path in _input_paths(spec)}:
+    for path in {storable(path) for path in input_paths(spec)}:
         database.execute("INSERT INTO inputs (spec_id, path) VALUES (?, ?)", spec_id, path)
     if database.has_words:
         database.execute("INSERT INTO spec_words (rowid, words) VALUES (?, ?)", spec_id, words)
@@ -219,9 +242,3 @@ def _add_spec(database: Database, spec: RenderSpec, spec_digest: str) -> int:
 def _texts(spec: RenderSpec) -> Iterator[str]:
     yield spec.prompt
     yield from (one.value for one in spec.conditions if one.kind is ConditionKind.TEXT)
-
-
-def _input_paths(spec: RenderSpec) -> Iterator[str]:
-    if spec.region is not None:
-        yield spec.region.path
-    yield from (one.value for one in spec.conditions if one.kind is ConditionKind.AUDIO)

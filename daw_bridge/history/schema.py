@@ -88,5 +88,30 @@ CREATE TABLE durations (
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
+_INPUT_FACTS = """
+CREATE TABLE job_inputs (         -- the files that a job reads, as they were when it was accepted
+  job_seq INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+  path BLOB NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL,
+  PRIMARY KEY (job_seq, path)
+) WITHOUT ROWID;
+"""
+
+_STAGES = """
+DELETE FROM durations;            -- they do not tell the load of a model from the work
+ALTER TABLE durations ADD COLUMN voices INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE durations ADD COLUMN canvas_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE durations ADD COLUMN load_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE durations ADD COLUMN sample_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE durations ADD COLUMN finish_s REAL NOT NULL DEFAULT 0;
+"""
+
+# For the disk budget, which looks after each job.
+_ROOM = "CREATE INDEX takes_room ON takes (path, total_bytes) WHERE file = 'present';"
+
+# With how many threads a job's takes are calculated; 0: not known.
+_THREADS = "ALTER TABLE jobs ADD COLUMN threads INTEGER NOT NULL DEFAULT 0;"
+
 # Step N leads from version N to N + 1 and is never changed once released.
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INPUT_FACTS, _STAGES, _THREADS, _ROOM)

@@ -1,30 +1,38 @@
 """How long a job takes, learned from those that are done.
 
-A job costs so many seconds for each second of audio, sampling step and take, and some that it always costs.
-Both are fitted for each model and task with Theil's and Sen's estimator (Sen 1968), which a few jobs that
-were slow for reasons of their own do not bend.
+A job samples, which costs so much for each step of so much sound; it finishes takes, which costs so much for
+so much sound; the rest it always costs; and perhaps it loads its model first. Each of these is learned apart
+for each model and task, so that one job tells about another of any size. Medians are taken throughout: a few
+jobs that were slow for reasons of their own do not bend them.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from engine.types import MAX_DURATION_S, RenderSpec, Task
+from daw_bridge.jobs.size import JobSize, Stages, size_of
+from engine.types import RenderSpec
 
 # The embedded starter on a small CPU; only what is said before the first job of all is done.
-FIRST_COST_S = 0.01
-FIRST_OVERHEAD_S = 3.0
+FIRST_STEP_COST_S = 0.01
+FIRST_TAKE_COST_S = 0.1
+FIRST_OTHER_S = 0.5
+FIRST_LOAD_S = 5.0
 KEPT_DURATIONS = 64
+# Of sizes that hardly differ, noise would decide how the next larger one is judged.
+_APART = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDuration:
-    """What a finished job had to do, and the seconds that it took by a clock that nobody sets."""
+    """What a finished job had to do, and the seconds that it took by a clock that nobody sets.
+
+    elapsed_s is the whole, the others are parts of it. canvas_s is the least that its model works on.
+    """
 
     model: str
     task: str
@@ -32,21 +40,31 @@ class JobDuration:
     steps: int
     takes: int
     elapsed_s: float
+    voices: int = 1
+    canvas_s: float = 0.0
+    load_s: float = 0.0
+    sample_s: float = 0.0
+    finish_s: float = 0.0
 
     @property
-    def work(self) -> float:
-        return self.audio_s * self.steps * self.takes
+    def sound_s(self) -> float:
+        """The sound that each step works on: voices side by side."""
+        return self.audio_s * self.voices
+
+    @property
+    def other_s(self) -> float:
+        return max(0.0, self.elapsed_s - self.load_s - self.sample_s - self.finish_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """elapsed_s = overhead_s + cost_s * work."""
+    """What something costs that works on so many seconds of sound."""
 
-    overhead_s: float = FIRST_OVERHEAD_S
-    cost_s: float = FIRST_COST_S
+    fixed_s: float
+    slope: float
 
-    def at(self, work: float) -> float:
-        return self.overhead_s + self.cost_s * work
+    def at(self, sound_s: float) -> float:
+        return self.fixed_s + self.slope * sound_s
 
 
 class Estimator:
@@ -56,7 +74,7 @@ class Estimator:
         self._past: dict[tuple[str, ...], deque[JobDuration]] = defaultdict(
             lambda: deque(maxlen=KEPT_DURATIONS)
         )
-        self._lines: dict[tuple[str, ...], Line] = {}
+        self._costs: dict[tuple[str, ...], _Costs] = {}
         for duration in durations:
             self.learn(duration)
 
@@ -64,62 +82,93 @@ class Estimator:
         """Remember a job that finished; the oldest of its kind is forgotten."""
         for kind in _kinds(duration.model, duration.task):
             self._past[kind].append(duration)
-            self._lines.pop(kind, None)
+            self._costs.pop(kind, None)
 
-    def duration_s(self, spec: RenderSpec) -> float:
-        """Return the seconds that a job takes once it runs."""
-        kinds = _kinds(spec.model, spec.task.value)
-        known = next((kind for kind in kinds if kind in self._past), ())
-        return self._line(known).at(duration_of(spec, 0.0).work)
+    def stages(self, spec: RenderSpec) -> Stages:
+        """Return what a job's stages take, loading its model among them."""
+        known = next((kind for kind in _kinds(spec.model, spec.task.value) if kind in self._past), ())
+        if known not in self._costs:
+            self._costs[known] = _costs_of(tuple(self._past.get(known, ())))
+        return self._costs[known].stages(size_of(spec, self._canvas_s(spec.model)))
 
-    def _line(self, kind: tuple[str, ...]) -> Line:
-        if kind not in self._lines:
-            self._lines[kind] = fitted(self._past[kind]) if kind in self._past else Line()
-        return self._lines[kind]
+    def duration_s(self, spec: RenderSpec, *, loads: bool = False) -> float:
+        """Return the seconds that a job takes once it runs, and loads its model first or has it already."""
+        stages = self.stages(spec)
+        return stages.total_s - (0.0 if loads else stages.load_s)
+
+    def _canvas_s(self, model: str) -> float:
+        past = self._past.get((model,), ())
+        return next((one.canvas_s for one in reversed(past) if one.canvas_s > 0), 0.0)
 
 
-def duration_of(spec: RenderSpec, elapsed_s: float) -> JobDuration:
-    """Return what is to be learned from a job that took so long; a region without a span counts as long."""
-    span = spec.region.span if spec.region is not None else None
-    region_s = span.duration_s if span is not None else MAX_DURATION_S
-    # A transfer starts part of the way into noise and takes that part of the steps.
-    strength = spec.sampler.strength if spec.task is Task.TRANSFER else 1.0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Costs:
+    """What one kind of jobs costs: a step, finishing a take, the model, and the rest of a job."""
+
+    step: Line
+    take: Line
+    load_s: float
+    other_s: float
+
+    def stages(self, size: JobSize) -> Stages:
+        return Stages(
+            load_s=self.load_s,
+            sample_s=size.steps * size.takes * self.step.at(size.sound_s),
+            finish_s=size.takes * self.take.at(size.sound_s),
+            other_s=self.other_s,
+        )
+
+
+def duration_of(spec: RenderSpec, elapsed_s: float, seen: Stages | None = None) -> JobDuration:
+    """Return what is to be learned from a job that took so long, of which stages were seen."""
+    seen = seen or Stages()
+    size = size_of(spec, seen.canvas_s, seen.audio_s)
     return JobDuration(
         model=spec.model,
         task=spec.task.value,
-        audio_s=spec.duration_s if spec.task is Task.GENERATE and spec.duration_s else region_s,
-        steps=math.ceil(strength * spec.sampler.steps),
-        takes=spec.takes,
+        audio_s=size.audio_s,
+        steps=size.steps,
+        takes=size.takes,
+        voices=size.voices,
+        canvas_s=seen.canvas_s,
         elapsed_s=elapsed_s,
+        load_s=seen.load_s,
+        sample_s=seen.sample_s,
+        finish_s=seen.finish_s,
     )
 
 
-def fitted(durations: Iterable[JobDuration]) -> Line:
-    """Return the line through some durations; neither part is ever negative."""
-    points = [(one.work, one.elapsed_s) for one in durations]
-    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in combinations(points, 2) if a[0] != b[0]]
-    slopes = [slope for slope in slopes if math.isfinite(slope)]
-    if not slopes:
-        return _through_one(points)
-    cost_s = max(0.0, median(slopes))
-    return Line(max(0.0, median(elapsed_s - cost_s * work for work, elapsed_s in points)), cost_s)
+def fitted(points: Sequence[tuple[float, float]], first_slope: float) -> Line:
+    """Return the line through points of seconds of sound and their cost, by Theil and Sen (Sen 1968).
 
-
-def left_s(expected_s: float, elapsed_s: float, fraction: float) -> float:
-    """Return the seconds that a running job still takes.
-
-    What was expected counts at first; the nearer the end, the more what was seen: at a fraction f the pace so
-    far says elapsed (1 - f) / f and has the weight f squared.
+    Neither part is ever negative. Of points that lie too near together it goes through the origin; without
+    points it has the first slope.
     """
-    fraction = min(1.0, max(0.0, fraction))
-    return (1 - fraction) * ((1 - fraction**2) * expected_s + fraction * max(0.0, elapsed_s))
+    points = [point for point in points if point[0] > 0]
+    if not points:
+        return Line(0.0, first_slope)
+    far = [(a, b) for a, b in combinations(sorted(points), 2) if b[0] >= _APART * a[0]]
+    proportional = Line(0.0, median(cost_s / sound_s for sound_s, cost_s in points))
+    if not far:
+        return proportional
+    slope = max(0.0, median((b[1] - a[1]) / (b[0] - a[0]) for a, b in far))
+    fixed_s = median(cost_s - slope * sound_s for sound_s, cost_s in points)
+    return Line(fixed_s, slope) if fixed_s >= 0 else proportional
 
 
-def _through_one(points: list[tuple[float, float]]) -> Line:
-    """Split the typical time of jobs of one size in the proportion that is assumed before any job."""
-    work, elapsed_s = points[0][0], median(elapsed_s for _, elapsed_s in points)
-    scale = elapsed_s / Line().at(work)
-    return Line(scale * FIRST_OVERHEAD_S, scale * FIRST_COST_S)
+def _costs_of(past: Sequence[JobDuration]) -> _Costs:
+    sampled = [
+        (one.sound_s, one.sample_s / (one.steps * one.takes))
+        for one in past
+        if one.sample_s > 0 and one.steps > 0
+    ]
+    finished = [(one.sound_s, one.finish_s / one.takes) for one in past if one.finish_s > 0]
+    return _Costs(
+        step=fitted(sampled, 0.0 if past else FIRST_STEP_COST_S),
+        take=fitted(finished, 0.0 if past else FIRST_TAKE_COST_S),
+        load_s=median([one.load_s for one in past if one.load_s > 0] or [FIRST_LOAD_S]),
+        other_s=median([one.other_s for one in past] or [FIRST_OTHER_S]),
+    )
 
 
 def _kinds(model: str, task: str) -> tuple[tuple[str, ...], ...]:

@@ -55,6 +55,15 @@ class InvalidTransition(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """A file that a job reads, as it was when the job was accepted."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One request to render, as it is at one moment.
 
@@ -62,7 +71,8 @@ class Job:
     Among equal priorities the lower rank runs first. A slot holds at most one queued job: live controllers
     submit to one, and the newest wins. stem is the name asked for; once started, file_stem is the free one
     found for it, and the worker writes file_stem_1, file_stem_2, ... into folder. The takes of an interrupted
-    attempt stay, and those of the next come after them.
+    attempt stay, and those of the next come after them. threads is with how many its takes are calculated, 0
+    as long as nobody said or knows: with another number their last bits may differ.
     """
 
     id: str
@@ -82,14 +92,16 @@ class Job:
     is_cancelling: bool = False
     error: ErrorInfo | None = None
     takes: tuple[Take, ...] = ()
+    inputs: tuple[InputFile, ...] = ()
+    threads: int = 0
 
     def started(self, now_s: float, file_stem: str) -> Job:
         job = self._become(JobState.RUNNING)
         return replace(job, started_s=now_s, attempts=self.attempts + 1, file_stem=file_stem)
 
-    def with_take(self, take: Take) -> Job:
+    def with_take(self, take: Take, threads: int = 0) -> Job:
         assert self.state is JobState.RUNNING, "only a running job makes takes"
-        return replace(self, takes=(*self.takes, take))
+        return replace(self, takes=(*self.takes, take), threads=threads or self.threads)
 
     def cancelling(self) -> Job:
         """Return the running job with the wish, kept over a restart, that it stop."""
@@ -122,7 +134,9 @@ def new_job_id(now_s: float, random_bytes: Callable[[int], bytes] = secrets.toke
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
-def retried(job: Job, *, job_id: str, now_s: float, seed: int | None = None) -> Job:
+def retried(
+    job: Job, *, job_id: str, now_s: float, seed: int | None = None, inputs: tuple[InputFile, ...] = ()
+) -> Job:
     """Return a new job like an old one with another seed; without one, the first that it did not use."""
     if seed is None:
         seed = (job.spec.seed + job.spec.takes) % (MAX_SEED + 1)
@@ -134,4 +148,7 @@ def retried(job: Job, *, job_id: str, now_s: float, seed: int | None = None) -> 
         created_s=now_s,
         priority=job.priority,
         parent_id=job.id,
+        inputs=inputs,
+        # The same seed asks for the same takes; others may be made by whatever the machine has now.
+        threads=job.threads if seed == job.spec.seed else 0,
     )

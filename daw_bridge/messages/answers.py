@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from daw_bridge.messages.arguments import Choice, Number, Text, Whole, arg, identifier
-from daw_bridge.messages.base import NO_RID, Answer, reply
+from daw_bridge.messages.base import NO_RID, Answer, Reply, reply
 from engine.types import ErrorCode, ErrorInfo
 
 MAX_SENTENCE = 400
@@ -37,6 +37,15 @@ class Fail(Answer):
     def of(cls, rid: str, info: ErrorInfo) -> Self:
         """Return the answer that tells an error, shortened to what a packet has room for."""
         return cls(rid=rid, code=info.code, message=shortened(info.message), hint=shortened(info.hint))
+
+
+@reply("progress")
+class Progress(Reply):
+    """Tell what a request that takes long is waiting for; its one answer comes later."""
+
+    rid: str = arg(NO_RID)
+    request: str = arg(Text("address of the request after the root", "model/load", fewest=1))
+    stage: str = arg(Text("waiting: for a job to end; load: the model is being read", "waiting", fewest=1))
 
 
 @reply("accepted")

@@ -99,6 +99,8 @@ class Message:
 
     @classmethod
     def _read(cls, slot: Slot, value: object) -> object:
+        if value is None and slot.default is None:
+            return None
         try:
             return slot.kind.read(value)
         except BadJson as error:

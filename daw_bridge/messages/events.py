@@ -61,7 +61,7 @@ class JobPreviewEvent(Reply):
 
 @reply("job/<job_id>/take")
 class JobTakeEvent(Reply):
-    """Tell that a take is written; index is its rank within the job, best first."""
+    """Tell that a take is written; index is its rank within the job, best first, a sweep's by strength."""
 
     job_id: str = arg(JOB_ID)
     seq: int = arg(SEQ)
@@ -71,7 +71,7 @@ class JobTakeEvent(Reply):
     peak_db: float = arg(LEVEL)
     rms_db: float = arg(LEVEL)
     length_samples: int = arg(Whole("exact length in sample frames", 192_000, 0, MAX_SEED))
-    spec_digest: str = arg(Text("SHA-256 of the spec", "9f86d0", most=64))
+    spec_digest: str = arg(Text("SHA-256 of the spec that gives this take alone", "9f86d0", most=64))
     # Last: Pure Data and SuperCollider read no 64-bit numbers, and nothing that comes after one.
     seed: int = arg(Whole("seed that gave it", 7, 0, MAX_SEED))
 

@@ -11,6 +11,7 @@ from daw_bridge.messages.base import Answer, Request, reply, request
 from daw_bridge.messages.parameters import PROMPT, SECONDS, STRENGTH
 
 MAX_LISTED = 1_000
+MAX_THREADS = 1_024
 
 OPTIONS = Json("other keys of the spec, as in the JSON beside any take", {"seed": 7, "takes": 3})
 PRIORITY = Whole("jobs of a higher one go first", 0, -MAX_PRIORITY, MAX_PRIORITY)
@@ -19,6 +20,10 @@ FOLDER = file_path("folder for the takes; empty is the service's own", "takes", 
 STEM = Text("beginning of the takes' file names; empty is made from the prompt", "rain", most=100)
 PREVIEW_EVERY = Whole("tell what can be heard so far every so many steps; 0 never", 5, 0, 1_000)
 REGION_PATH = file_path("audio file; options may name a span of it", "loop.wav")
+SEED_STEP: Any = Whole(
+    "added to the job's seed; 0 repeats it, left out it is the number of takes", 4, -1_000_000, 1_000_000
+)
+THREADS = Whole("threads to calculate with, for the same bits again; 0 as many as usual", 2, 0, MAX_THREADS)
 LIMIT = Whole("how many at most", 50, 1, MAX_LISTED)
 OFFSET = Whole("how many to leave out first", 0, 0, INT32_MAX)
 
@@ -90,6 +95,7 @@ class Submit(Request):
     folder: str = arg(FOLDER, default="")
     stem: str = arg(STEM, default="")
     preview_every: int = arg(PREVIEW_EVERY, default=0)
+    threads: int = arg(THREADS, default=0)
 
 
 @reply("done", about="cancel")
@@ -147,10 +153,10 @@ class JobInfo(Request):
 
 @request("job/retry", answer=Accepted)
 class JobRetry(Request):
-    """Do a job again, with another seed."""
+    """Do a job again, with other seeds."""
 
     job_id: str = arg(JOB_ID)
-    seed_step: int = arg(Whole("added to the job's seed; 0 repeats it", 1, -1_000_000, 1_000_000), default=1)
+    seed_step: int | None = arg(SEED_STEP, default=None)
 
 
 @reply("done", about="job/move")

@@ -27,16 +27,24 @@ _INTRODUCTION = f"""\
 The service listens with OSC over UDP and over TCP, on 127.0.0.1 unless it was told otherwise. On TCP it
 recognises SLIP framing (OSC 1.1) and length prefixes (OSC 1.0) by the first byte, and answers in the same.
 
-- All addresses begin with `{ROOT}`. Nothing needs a bundle; bundles are accepted.
+- All addresses begin with `{ROOT}`. Nothing needs a bundle; bundles are accepted, and one with a later time
+  waits for it, up to an hour.
 - `rid` is the first argument of a request: any text of 1 to 36 characters, another one for each request. Each
-  request gets exactly one answer, and the answer repeats its `rid`. A request whose `rid` was seen before is
-  not carried out again but gets the stored answer: when in doubt, send it again.
+  request gets exactly one answer, and the answer repeats its `rid`. The same request under the same `rid` is
+  not carried out again but gets the stored answer, for ten minutes: when in doubt, send it again. With other
+  arguments it is another request and is carried out, since simple controllers send one `rid` with everything.
+  Answers with JSON or a blob are not stored: what they answer changes nothing, or the same again, and is
+  carried out anew.
+- A list that an answer has no room for ends early and has `"more": true`; ask on with `offset` where there is
+  one. What is too long for the answer to `job/info` is left out, and its `"left_out"` names it: `spec`, which
+  is in the recipe beside each take, or `takes`, which `take/list` tells.
 - What cannot be understood is answered too, with `{ROOT}fail` and one of these codes:
   {", ".join(f"`{code.value}`" for code in ErrorCode)}.
 - Arguments are written as type tag and name: `s` text (UTF-8), `i` and `h` whole numbers of 32 and 64 bits,
   `f` number, `b` blob, `*` as the parameter. Those in brackets may be left out from the end on.
-- Where `f` is written, `i`, `h` and `d` will do; where `i` or `h` is written, the other and an `f` without a
-  fraction; where 0 or 1 is asked for, `T` and `F`. The service sends a small `h` as `i`.
+- Where `s` is written, `S` will do; where `f` is written, `i`, `h` and `d`; where `i` or `h` is written, the
+  other and an `f` without a fraction; where 0 or 1 is asked for, `T` and `F`. The service sends a small `h`
+  as `i`.
 - JSON is sent as text, of at most {MAX_JSON_ARGUMENT} characters, of which those beyond ASCII count as their
   escapes, and nested at most {MAX_JSON_DEPTH} deep. Where a JSON object or a path is asked for, text that
   begins with a brace is JSON; what is longer comes by its path.

@@ -16,7 +16,8 @@ from daw_bridge.messages.arguments import (
     identifier,
     label,
 )
-from daw_bridge.messages.base import Answer, Message, Request, reply, request
+from daw_bridge.messages.base import Answer, Message, Reply, Request, reply, request
+from daw_bridge.messages.jobs import LIMIT, OFFSET
 from daw_bridge.messages.parameters import MAX_SEED
 
 # With chunks of MAX_BLOB_BYTES a file has at most 64 MiB.
@@ -26,6 +27,7 @@ MODEL = label("name of the model", "starter")
 CHAIN = label("name of the chain", "tape")
 CHUNK_INDEX = Whole("which chunk, from 0", 0, 0, MAX_CHUNKS - 1)
 CHUNKS = Whole("chunks of the whole file", 1, 1, MAX_CHUNKS)
+FINDINGS = ("same", "changed", "missing", "none")
 DATA = Blob("the chunk; only over TCP", b"RIFF")
 SHA256 = Text(
     "SHA-256 of the whole file",
@@ -40,12 +42,17 @@ class ModelListDone(Answer):
     """Tell the models."""
 
     count: int = arg(COUNT)
-    models: dict[str, Any] = arg(Json("what is known of each by its name", {"starter": {}}))
+    models: dict[str, Any] = arg(
+        Json("what is known of each by its name, without what is empty", {"starter": {"installed": True}})
+    )
 
 
 @request("model/list", answer=ModelListDone)
 class ModelList(Request):
     """Ask for the models."""
+
+    limit: int = arg(LIMIT, default=50)
+    offset: int = arg(OFFSET, default=0)
 
 
 @request("model/load", answer=Done)
@@ -85,6 +92,26 @@ class AudioProbe(Request):
     path: str = arg(file_path("audio file", "loop.wav"))
 
 
+@reply("done", about="audio/recall")
+class AudioRecallDone(Answer):
+    """Tell how the audio file was made."""
+
+    spec: dict[str, Any] = arg(Json("spec that gives the take again", {"task": "generate"}))
+    place: str = arg(Text("where the recipe was", "file", choices=("file", "sidecar")))
+    source: str = arg(Text("how the source is found now", "same", choices=FINDINGS))
+    model: str = arg(Text("how the model is found now", "same", choices=FINDINGS))
+    details: dict[str, Any] = arg(
+        Json("generator, made_at, digest, take, model, source", {"generator": "DAW Bridge"})
+    )
+
+
+@request("audio/recall", answer=AudioRecallDone)
+class AudioRecall(Request):
+    """Ask for the recipe of a take by its file alone, wherever that came from."""
+
+    path: str = arg(file_path("audio file", "rain_1.wav"))
+
+
 @reply("done", about="chain/list")
 class ChainListDone(Answer):
     """Tell the effect chains."""
@@ -121,6 +148,13 @@ class ChainScan(Request):
 @request("engine/quit", answer=Done)
 class EngineQuit(Request):
     """End the service; jobs that wait or run are taken up at its next start."""
+
+
+@reply("engine/ending")
+class EngineEnding(Reply):
+    """Tell those who are told of all jobs that the service ends on purpose, and not by an accident."""
+
+    unfinished: int = arg(Whole("jobs that are taken up at its next start", 1, 0, INT32_MAX))
 
 
 @request("engine/pause", answer=Done)

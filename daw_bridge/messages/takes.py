@@ -12,7 +12,7 @@ from daw_bridge.messages.jobs import LIMIT, OFFSET
 from daw_bridge.messages.parameters import MAX_SEED
 
 BYTES = Whole("size of files", 20_000_000_000, 0, MAX_SEED, "bytes")
-GAIN = Number("gain that brings it to the level of the quieter one", -2.5, -200.0, 0.0, "dB")
+GAIN = Number("gain that brings both to one level, with room for their peaks", -2.5, -200.0, 0.0, "dB")
 
 
 @reply("done", about="take/list")
@@ -151,6 +151,7 @@ class HistoryTidyDone(Answer):
 
 @request("history/tidy", answer=HistoryTidyDone)
 class HistoryTidy(Request):
-    """Remove the oldest takes' files until all are within a budget; favourites and the latest job's stay."""
+    """Remove the oldest takes in the service's folder down to a budget; favourites and the latest stay."""
 
     max_bytes: int = arg(BYTES)
+    everywhere: bool = arg(Flag("takes in other folders count and go too", False), default=False)

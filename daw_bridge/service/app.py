@@ -23,6 +23,7 @@ from daw_bridge.history.history import History
 from daw_bridge.live.board import ParameterBoard
 from daw_bridge.live.presets import PresetStore
 from daw_bridge.live.specs import spec_of
+from daw_bridge.messages.service import EngineEnding
 from daw_bridge.oscquery.announce import Announcement, announced
 from daw_bridge.oscquery.server import OscQueryServer
 from daw_bridge.oscquery.tree import HostInfo
@@ -47,12 +48,14 @@ from daw_bridge.service.refusals import Refusals
 from daw_bridge.service.runs import Runs, end_of
 from daw_bridge.service.session import Peer, Session
 from daw_bridge.workers.base import OnEvent, Worker
+from daw_bridge.workers.lease import Lease
 from daw_bridge.workers.process import ProcessWorker, ProcessWorkerConfig
 from engine.errors import EngineError
 from engine.types import SCHEMA_VERSION
 
 NAME = "DAW Bridge"
 TIDY_S = 60.0
+TIDY_PAUSE_S = 1.0
 IDLE_CHECK_S = 1.0
 _LOG = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ class Service:
     """One user's service.
 
     make_worker says what renders and make_chores what answers short questions: processes of the engine unless
-    told otherwise.
+    told otherwise. lease is a lock for the one that renders.
     """
 
     def __init__(
@@ -79,21 +82,31 @@ class Service:
         history: History,
         make_worker: MakeWorker | None = None,
         make_chores: MakeWorker | None = None,
+        *,
+        lease: Lease | None = None,
     ) -> None:
         self._config = config
         self._folders = config.folders
         self._started_s = time.monotonic()
         self._active_s = self._started_s
         self._ending = asyncio.Event()
+        self._finished = asyncio.Event()
         self._connections: set[TcpDoor] = set()
         self._ports = Ports(0, 0, 0)
         self.book = JobBook(history)
         self.board = ParameterBoard()
         self.audience = Audience()
         self._paths = Paths((self._folders.uploads, self._folders.takes, self._folders.previews))
-        self._uploads = Uploads(self._folders.uploads)
-        make_worker = make_worker or self._process("worker")
-        self.runs = Runs(self.book, make_worker, self.audience, previews=self._folders.previews)
+        self._uploads = Uploads(self._folders.uploads, self.book.needed_files)
+        make_worker = make_worker or self._process("worker", lease)
+        self.runs = Runs(
+            self.book,
+            make_worker,
+            self.audience,
+            previews=self._folders.previews,
+            on_finish=self._finished.set,
+        )
+        self._refusals = Refusals((self._folders.refused_prompts, *_shipped_list()))
         self._chores = Chores(make_chores or self._process("chores"))
         self._auditioner = Auditioner(_heard)
         self._live = LiveDesk(self.board, PresetStore(self._folders.presets), self.audience)
@@ -114,7 +127,8 @@ class Service:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._close)
             self._ports = await self._open_doors(stack)
-            async with _background(self._jobs(), self._spool().serve(), self._tidy(), self._watch_idle()):
+            parts = (self._jobs(), self._spool().serve(), self._tidy(), self._watch_idle())
+            async with _background(*parts, self._refusals.watch()):
                 yield self.info
 
     async def ended(self) -> None:
@@ -122,7 +136,11 @@ class Service:
         await self._ending.wait()
 
     def end(self) -> None:
-        self._ending.set()
+        """End on purpose: who waits for a job must not start another service for it."""
+        if not self._ending.is_set():
+            self._ending.set()
+            unfinished = len(self.book.queue) + len(self.book.queue.active)
+            self.audience.tell_all(EngineEnding(unfinished=unfinished))
 
     @property
     def info(self) -> ServiceInfo:
@@ -132,16 +150,16 @@ class Service:
             udp_port=self._ports.udp,
             tcp_port=self._ports.tcp,
             http_port=self._ports.http,
+            token_file=str(self._config.token_file or ""),
         )
 
     def _handlers(self) -> Handlers:
-        refusals = Refusals((self._folders.refused_prompts, *_shipped_list()))
         jobs = JobDesk(
             self.runs,
             self.audience,
             self._paths,
             spec_of=lambda request, read_text: spec_of(request, self.board, read_text),
-            refuse=refusals.check,
+            refuse=self._refusals.check,
             folder=self._folders.takes,
         )
         connection = ConnectionDesk(
@@ -156,12 +174,12 @@ class Service:
         desks = (connection, jobs, self._live, takes, engine)
         return {kind: handler for desk in desks for kind, handler in desk.handlers().items()}
 
-    def _process(self, name: str) -> MakeWorker:
-        config = ProcessWorkerConfig(log_path=self._folders.log / f"{name}.log")
+    def _process(self, name: str, lease: Lease | None = None) -> MakeWorker:
+        config = ProcessWorkerConfig(log_path=self._folders.log / f"{name}.log", lease=lease)
         return lambda on_event: ProcessWorker(on_event, config)
 
     def _tidy_start(self) -> None:
-        self._uploads.clear()
+        self._uploads.clear_parts()
         shutil.rmtree(self._folders.previews, ignore_errors=True)
         recovery = self.book.recover()
         if recovery.interrupted:
@@ -256,13 +274,21 @@ class Service:
         await self.runs.serve()
 
     async def _tidy(self) -> None:
-        """Keep the takes within the disk budget."""
+        """Keep the takes within the disk budget, now and after each job."""
         while True:
+            self._finished.clear()
             with _logged("the disk budget could not be kept"):
-                freed = self.book.history.keep_within(self._config.disk_budget_bytes)
+                freed = self.book.history.keep_within(self._config.disk_budget_bytes, (self._folders.takes,))
                 if freed.takes:
                     _LOG.info("%d old takes were removed to make room", freed.takes)
-            await asyncio.sleep(TIDY_S)
+            with _logged("old files of clients could not be removed"):
+                self._uploads.tidy()
+            # Many short jobs are one reason to look.
+            await asyncio.sleep(TIDY_PAUSE_S)
+            with suppress(TimeoutError):
+                # Not wait_for: with a job that ends in the same moment it swallows being cancelled.
+                async with asyncio.timeout(TIDY_S):
+                    await self._finished.wait()
 
     async def _watch_idle(self) -> None:
         """End a service that was started for one purpose and has none any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ class _Listener:
     feed: EventFeed
     heard_s: float
     wants_all: bool = False
+    # Values that it is to be told once it takes something again.
+    held: dict[str, ParameterValue] = field(default_factory=dict)
     own_jobs: dict[str, None] = field(default_factory=dict)
     patterns: dict[str, None] = field(default_factory=dict)
 
@@ -46,6 +49,8 @@ class Audience:
         self._clock = clock
         self._listeners: dict[Hashable, _Listener] = {}
         self._last_number = 0
+        self._changed: dict[str, ParameterValue] = {}
+        self._value_told_s: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -123,16 +128,39 @@ class Audience:
                 listener.own_jobs.pop(job_id, None)
         self._schedule()
 
-    def tell_parameter(self, name: str, value: ParameterValue) -> None:
-        """Tell a new value to those who listen to the parameter."""
+    def tell_all(self, event: Reply) -> None:
+        """Tell something that is about no job to all who want to hear of all jobs."""
         for listener in tuple(self._listeners.values()):
-            if any(fnmatch.fnmatchcase(name, glob) for glob in listener.patterns):
-                listener.peer.send(ParamValue(name=name, value=value))
+            if listener.wants_all:
+                listener.peer.send(event)
+
+    def tell_parameter(self, name: str, value: ParameterValue) -> None:
+        """Tell a new value to those who listen to the parameter; of a sweep not each, but the last."""
+        self._changed[name] = value
+        self._tell_values()
+        self._schedule()
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._listeners.clear()
+
+    def _tell_values(self) -> None:
+        """Tell the values whose time has come; who reads nothing is told the latest once it reads again."""
+        now_s = self._clock()
+        for name in [name for name in self._changed if self._is_due(name, now_s)]:
+            value = self._changed.pop(name)
+            self._value_told_s[name] = now_s
+            for listener in self._listeners.values():
+                if any(fnmatch.fnmatchcase(name, glob) for glob in listener.patterns):
+                    listener.held[name] = value
+        for listener in tuple(self._listeners.values()):
+            while listener.held and not listener.peer.is_full:
+                name = next(iter(listener.held))
+                listener.peer.send(ParamValue(name=name, value=listener.held.pop(name)))
+
+    def _is_due(self, name: str, now_s: float) -> bool:
+        return now_s >= self._value_told_s.get(name, -math.inf) + TICK_S
 
     def _listener(self, peer: Peer) -> _Listener:
         known = self._listeners.get(peer.target)
@@ -165,9 +193,7 @@ class Audience:
         return listener.peer.loses_packets and self._clock() - listener.heard_s > SILENCE_S
 
     def _schedule(self) -> None:
-        if self._timer is None and any(
-            listener.feed.next_due_s() is not None for listener in self._listeners.values()
-        ):
+        if self._timer is None and (self._changed or any(map(_waits, self._listeners.values()))):
             self._timer = asyncio.get_running_loop().call_later(TICK_S, self._wake)
 
     def _wake(self) -> None:
@@ -175,7 +201,12 @@ class Audience:
         now_s = self._clock()
         for listener in tuple(self._listeners.values()):
             _send(listener.peer, listener.feed.due(now_s))
+        self._tell_values()
         self._schedule()
+
+
+def _waits(listener: _Listener) -> bool:
+    return bool(listener.held) or listener.feed.next_due_s() is not None
 
 
 def _send(peer: Peer, replies: list[Reply]) -> None:

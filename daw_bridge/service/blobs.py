@@ -5,23 +5,43 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import shutil
+import re
+import stat
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daw_bridge.errors import storage_errors
 from daw_bridge.messages.arguments import MAX_BLOB_BYTES
 from daw_bridge.messages.service import BlobPut
-from engine.errors import DiskFull, NotFound, SpecError, TooLarge
+from engine.errors import NotFound, SpecError, TooLarge
 
 MAX_OPEN = 16
 MAX_OPEN_OF_CLIENT = 4
 # One that nothing came for in so long makes room for another.
 STALE_S = 60.0
 MAX_KEPT_BYTES = 2_000_000_000
+# A finished file that no job needs stays so long after its last use, or where there is no room only so long.
+KEPT_S = 3600.0
+FRESH_S = 600.0
+# As long as a job that has ended may be done again, its files are needed.
+RETRIED_S = 7 * 86_400.0
 MAX_HASHES = 64
+_FINISHED = re.compile("[0-9a-f]{64}")
+_PART = re.compile(r"\d+\.part")
+
+# The paths that jobs need: those that wait or run, and those that ended at most so many seconds ago.
+Needed = Callable[[float], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    path: Path
+    used_s: float
+    size_bytes: int
 
 
 @dataclass(slots=True)
@@ -41,22 +61,47 @@ class _Upload:
             self.part.unlink(missing_ok=True)
             raise SpecError("the file that came has another SHA-256 than promised", "Send it again.")
         path = self.part.with_name(self.sha256)
-        os.replace(self.part, path)
+        if path.is_file() and sha256_of(path) == self.sha256:
+            # The same bytes, and perhaps the input of a job: it stays the file that it was.
+            self.part.unlink()
+            _note_use(path)
+        else:
+            os.replace(self.part, path)
         return str(path)
 
 
 class Uploads:
-    """Files being sent, each as equal chunks but for the last; finished ones lie in a folder."""
+    """Files being sent, each as equal chunks but for the last; finished ones lie in a folder.
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    They outlive the service, since jobs of its journal need them. clock is never set back; now says what
+    files' times are compared with.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        needed: Needed = lambda _: (),
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.folder = folder
+        self._needed = needed
         self._clock = clock
+        self._now = now
         self._numbers = itertools.count(1)
         self._open: dict[tuple[Hashable, str], _Upload] = {}
 
-    def clear(self) -> None:
-        """Remove what an earlier service was sent; nothing of it was promised."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def clear_parts(self) -> None:
+        """Remove what an earlier service was sent only in part; call it once, before anything comes."""
+        for entry in self._entries():
+            if _PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove(Path(entry.path))
+
+    def tidy(self) -> int:
+        """Remove the finished files that were not used for long and that no job needs; return how many."""
+        old = [file for file in self._finished() if self._now() - file.used_s > KEPT_S]
+        needed = self._needed_names(RETRIED_S) if old else frozenset()
+        return sum(_remove(file.path) for file in old if file.path.name not in needed)
 
     def put(self, client: Hashable, request: BlobPut) -> tuple[int, _Upload | None]:
         """Take a chunk; return how many have come, and once all have the upload, which is to be checked.
@@ -64,7 +109,7 @@ class Uploads:
         Raises:
             SpecError: a chunk of the wrong length, or one that does not agree with earlier ones.
             TooLarge: too many files at once, or too much in all.
-            DiskFull: there is no room.
+            DiskFull, OutputError: there is no room, or the folder cannot be used.
         """
         is_last = request.index == request.count - 1
         if not is_last and len(request.data) != MAX_BLOB_BYTES:
@@ -93,8 +138,7 @@ class Uploads:
 
     def _begun(self, key: tuple[Hashable, str], request: BlobPut) -> _Upload:
         self._make_room(key[0])
-        if self._kept_bytes() + request.count * MAX_BLOB_BYTES > MAX_KEPT_BYTES:
-            raise TooLarge("the service keeps too many sent files already", "Start it anew to remove them.")
+        self._make_disk_room(request.count * MAX_BLOB_BYTES)
         upload = _Upload(
             part=self.folder / f"{next(self._numbers)}.part",
             count=request.count,
@@ -113,21 +157,47 @@ class Uploads:
         if len(self._open) >= MAX_OPEN or of_client >= MAX_OPEN_OF_CLIENT:
             raise TooLarge(f"{len(self._open)} files are being sent already", "Finish one of them first.")
 
+    def _make_disk_room(self, more_bytes: int) -> None:
+        """Remove what was used longest ago, but not what jobs wait for; raises TooLarge if need be."""
+        excess_bytes = self._kept_bytes() + more_bytes - MAX_KEPT_BYTES
+        if excess_bytes <= 0:
+            return
+        needed = self._needed_names(0.0)
+        for file in sorted(self._finished(), key=lambda file: file.used_s):
+            is_fresh = self._now() - file.used_s <= FRESH_S
+            if excess_bytes > 0 and not is_fresh and file.path.name not in needed and _remove(file.path):
+                excess_bytes -= file.size_bytes
+        if excess_bytes > 0:
+            raise TooLarge("the service keeps too many sent files already", "Wait until jobs have ended.")
+
+    def _needed_names(self, ended_within_s: float) -> frozenset[str]:
+        # Their names tell the content, and however a path is written, it ends in one.
+        return frozenset(Path(path).name for path in self._needed(ended_within_s))
+
     def _kept_bytes(self) -> int:
-        try:
-            with os.scandir(self.folder) as entries:
-                return sum(entry.stat().st_size for entry in entries)
-        except OSError:
-            return 0
+        with suppress(OSError):
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in self._entries())
+        return 0
+
+    def _finished(self) -> Iterator[_Finished]:
+        for entry in self._entries():
+            with suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                if _FINISHED.fullmatch(entry.name) and stat.S_ISREG(found.st_mode):
+                    used_s = max(found.st_atime, found.st_mtime)
+                    yield _Finished(Path(entry.path), used_s, found.st_size)
+
+    def _entries(self) -> list[os.DirEntry[str]]:
+        with suppress(OSError), os.scandir(self.folder) as entries:
+            return list(entries)
+        return []
 
     def _write(self, upload: _Upload, request: BlobPut) -> None:
-        try:
+        with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with upload.part.open("r+b" if upload.part.exists() else "w+b") as file:
                 file.seek(request.index * MAX_BLOB_BYTES)
                 file.write(request.data)
-        except OSError as error:
-            raise DiskFull(f"the file cannot be kept: {error.strerror or error}") from error
 
 
 class Downloads:
@@ -160,6 +230,19 @@ class Downloads:
             if len(self._hashes) > MAX_HASHES:
                 self._hashes.popitem(last=False)
         return self._hashes[key]
+
+
+def _note_use(path: Path) -> None:
+    """Let a file count as used just now; its other time tells jobs that it is the one they were given."""
+    with suppress(OSError):
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+
+def _remove(path: Path) -> bool:
+    with suppress(OSError):
+        path.unlink()
+        return True
+    return False
 
 
 def sha256_of(path: Path) -> str:

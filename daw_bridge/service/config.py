@@ -13,6 +13,8 @@ VERSION = version("daw-bridge")
 LOOPBACK = "127.0.0.1"
 APP = "daw-bridge"
 GIB = 2**30
+# Of a disk budget: more bytes than OSC's whole numbers count would not be less strict.
+MAX_GB = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,8 @@ class ServiceConfig:
     """Ports of 0 are chosen by the system; the others are wishes, unless needs_ports makes them a condition.
 
     idle_s ends a service that nobody needs for so long, 0 never does. A host other than 127.0.0.1 needs a
-    token. disk_budget_bytes is for the takes; favourites and those of the latest job always stay.
+    token; token_file is where it came from, for the user's own programs. disk_budget_bytes is for the takes;
+    favourites and those of the latest job always stay.
     """
 
     folders: Folders = field(default_factory=Folders.of_user)
@@ -81,5 +84,6 @@ class ServiceConfig:
     http_port: int = 9080
     needs_ports: bool = False
     token: str = ""
+    token_file: Path | None = None
     idle_s: float = 0.0
     disk_budget_bytes: int = 20 * GIB

@@ -21,6 +21,7 @@ from engine.types import ErrorCode, ErrorInfo
 
 MAX_DELAY_S = 3600.0
 MAX_DELAYED = 1_000
+MAX_DELAYED_OF_CLIENT = 200
 MAX_DELAYED_BYTES = 8_000
 MAX_PENDING = 100
 MAX_REFUSED = 10
@@ -64,17 +65,20 @@ class Desk:
 
     def _delay(self, session: Session, message: OscMessage, delay_s: float, *, is_told: bool) -> bool:
         """Carry out a message when its time has come; False where no more can wait."""
-        if self._delayed >= MAX_DELAYED or _length(message) > MAX_DELAYED_BYTES:
+        is_full = self._delayed >= MAX_DELAYED or session.delayed >= MAX_DELAYED_OF_CLIENT
+        if is_full or _length(message) > MAX_DELAYED_BYTES:
             if is_told:
                 self.refuse(session, TooLarge(*_TOO_MUCH_DELAYED), rid_of(message.args))
             return False
         self._delayed += 1
+        session.delayed += 1
         loop = asyncio.get_running_loop()
         loop.call_later(min(delay_s, MAX_DELAY_S), self._receive_delayed, session, message)
         return True
 
     def _receive_delayed(self, session: Session, message: OscMessage) -> None:
         self._delayed -= 1
+        session.delayed -= 1
         self._receive_one(session, message)
 
     def _receive_one(self, session: Session, message: OscMessage, *, is_told: bool = True) -> bool:
@@ -155,7 +159,7 @@ def info_of(error: Exception) -> ErrorInfo:
 
 
 _TOO_MUCH_DELAYED = (
-    f"at most {MAX_DELAYED} messages of at most {MAX_DELAYED_BYTES} bytes wait for the time of their bundle",
+    f"at most {MAX_DELAYED_OF_CLIENT} messages, of {MAX_DELAYED_BYTES} bytes each, may wait for their time",
     "Send it when its time has come.",
 )
 _BUSY = ErrorInfo(

@@ -82,6 +82,9 @@ class Paths:
 def _whole(path: str) -> str:
     if "\0" in path or not Path(path).is_absolute():
         raise PathDenied(f"{path!r:.300} is not a whole path", "Give it from the root of the disk on.")
+    if path != path.encode("utf-8", "replace").decode():
+        # JSON can say it, but neither OSC nor libsndfile can.
+        raise PathDenied(f"{path!r:.300} is not UTF-8 text", "Rename it.")
     return path
 
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from daw_bridge.errors import ServiceRunning
+from daw_bridge.errors import ServiceRunning, storage_errors
 
 PROTOCOL = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceInfo:
-    """How to reach a service; ports of what it does not offer are 0."""
+    """How to reach a service; ports of what it does not offer are 0.
+
+    token_file is the path of its token, empty where it asks for none. The token itself is in no other file.
+    """
 
     pid: int
     host: str
@@ -29,6 +32,7 @@ class ServiceInfo:
     tcp_port: int
     http_port: int
     protocol: int = PROTOCOL
+    token_file: str = ""
 
 
 @contextmanager
@@ -37,41 +41,57 @@ def alone(folder: Path) -> Iterator[Path]:
 
     Raises:
         ServiceRunning: another service holds it.
+        OutputError, DiskFull: the folder cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = _info_path(folder)
-    try:
-        # Not at once: a client that looks for a service holds the lock for a moment.
-        with FileLock(_lock_path(folder), timeout=1.0):
+    with _locked(folder):
+        with storage_errors(folder):
             path.unlink(missing_ok=True)
-            try:
-                yield path
-            finally:
+        try:
+            yield path
+        finally:
+            # Nobody believes it without the lock, and the reason why the service ends counts more.
+            with suppress(OSError):
                 path.unlink(missing_ok=True)
-    except Timeout as error:
-        raise ServiceRunning(
-            "a service is running already for this user.", "Use it, or end it: daw-bridge service stop."
-        ) from error
 
 
 def announce(path: Path, info: ServiceInfo) -> None:
-    """Write the file whole or not at all."""
+    """Write the file whole or not at all; raises OutputError and DiskFull."""
     part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(asdict(info)), encoding="utf-8")
-    os.replace(part, path)
+    with storage_errors(path):
+        part.write_text(json.dumps(asdict(info)), encoding="utf-8")
+        os.replace(part, path)
 
 
 def running_service(folder: Path) -> ServiceInfo | None:
     """Return the service that runs now; None where there is none or it is not ready yet."""
-    if not _lock_path(folder).exists():
-        return None
     try:
+        if not _lock_path(folder).exists():
+            return None
         with FileLock(_lock_path(folder), timeout=0):
             return None
     except Timeout:
         return _read(_info_path(folder))
     except OSError:
         return None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    # Not at once: a client that looks for a service holds the lock for a moment.
+    lock = FileLock(_lock_path(folder), timeout=1.0)
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise ServiceRunning(
+                "a service is running already for this user.", "Use it, or end it: daw-bridge service stop."
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(path: Path) -> ServiceInfo | None:

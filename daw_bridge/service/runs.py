@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from daw_bridge.errors import HistoryDamaged
+from daw_bridge.errors import HistoryDamaged, InputChanged
 from daw_bridge.history.book import JobBook
-from daw_bridge.jobs.estimate import left_s
-from daw_bridge.jobs.progress import fraction, number
+from daw_bridge.history.inputs import require_unchanged
+from daw_bridge.jobs.progress import number
+from daw_bridge.jobs.size import Stages
 from daw_bridge.jobs.state import Job, JobState
+from daw_bridge.jobs.stopwatch import Stopwatch
 from daw_bridge.messages.events import (
     JobDoneEvent,
     JobFailEvent,
@@ -29,7 +32,7 @@ from daw_bridge.workers.asking import Questions, error_of
 from daw_bridge.workers.base import OnEvent, Worker, WorkOrder
 from engine.errors import EngineError, OutputError
 from engine.spec_json import spec_to_dict
-from engine.types import MAX_TAKES, ErrorCode, ErrorInfo, EventKind, JobEvent, Take
+from engine.types import MAX_TAKES, ErrorCode, ErrorInfo, EventKind, JobEvent, RenderSpec, Take
 
 RETRY_S = 5.0
 # Beyond so many jobs the time of those before a job is extrapolated.
@@ -41,13 +44,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Run:
-    """A job that a worker has now; times are of a clock that nobody sets."""
+    """A job that a worker has now."""
 
     job: Job
-    started_s: float
-    expected_s: float
+    watch: Stopwatch
     events: asyncio.Queue[JobEvent]
-    fraction: float = 0.0
 
 
 class Runs:
@@ -60,6 +61,7 @@ class Runs:
         audience: Audience,
         *,
         previews: Path,
+        on_finish: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.book = book
@@ -68,8 +70,11 @@ class Runs:
         self._questions = Questions("load")
         self._audience = audience
         self._previews = previews
+        self._on_finish = on_finish
         self._preview_every: dict[str, int] = {}
         self._clock = clock
+        # What the worker has in memory, as far as it has told.
+        self._loaded_model = ""
         self._runs: dict[str, _Run] = {}
         self._next_seq: dict[str, int] = defaultdict(int)
         self._wake = asyncio.Event()
@@ -86,10 +91,14 @@ class Runs:
         """End the worker; the job that it has is taken up again at the next start."""
         await self.worker.close()
 
-    async def load(self, model: str) -> None:
-        """Let the worker load a model as soon as it is free; raises WorkFailed."""
+    async def load(self, model: str, tell: Callable[[str], None] = lambda _: None) -> None:
+        """Let the worker load a model once it is free, and tell what it waits for; raises WorkFailed."""
+        if self._device.locked():
+            tell("waiting")
         async with self._device:
+            tell("load")
             await self._questions.ask(self.worker, "load", {"name": model})
+            self._loaded_model = model
 
     def wake(self) -> None:
         """Look again whether there is something to do."""
@@ -127,23 +136,28 @@ class Runs:
 
     def eta_s(self, job: Job) -> float:
         """Return the seconds until a job is done, if none goes before it that is not there yet."""
-        own_s = self.book.estimator.duration_s(job.spec)
         if (run := self._runs.get(job.id)) is not None:
-            return self._left_s(run)
-        running_s = sum(self._left_s(run) for run in self._runs.values())
-        return running_s + self._before_s(self.book.queue.position(job.id)) + own_s
+            return run.watch.left_s(self._clock())
+        running_s = sum(run.watch.left_s(self._clock()) for run in self._runs.values())
+        return running_s + self._waiting_s(job)
 
     def fraction(self, job_id: str) -> float:
-        return self._runs[job_id].fraction if job_id in self._runs else 0.0
+        return self._runs[job_id].watch.fraction if job_id in self._runs else 0.0
 
-    def _before_s(self, position: int) -> float:
-        waiting = [job for job, _ in zip(self.book.queue, range(min(position, COUNTED_JOBS)), strict=False)]
-        if not waiting:
-            return 0.0
-        return sum(self.book.estimator.duration_s(job.spec) for job in waiting) * position / len(waiting)
+    def _waiting_s(self, job: Job) -> float:
+        """Return what a waiting job and those before it take, loading models included."""
+        position = self.book.queue.position(job.id)
+        before = tuple(itertools.islice(self.book.queue, min(position, COUNTED_JOBS)))
+        model = next((run.job.spec.model for run in self._runs.values()), self._loaded_model)
+        took_s: list[float] = []
+        for one in (*before, job):
+            took_s.append(self.book.estimator.duration_s(one.spec, loads=one.spec.model != model))
+            model = one.spec.model
+        return sum(took_s[:-1]) * position / max(1, len(before)) + took_s[-1]
 
-    def _left_s(self, run: _Run) -> float:
-        return left_s(run.expected_s, self._clock() - run.started_s, run.fraction)
+    def _expected(self, spec: RenderSpec) -> Stages:
+        expected = self.book.estimator.stages(spec)
+        return replace(expected, load_s=0.0) if spec.model == self._loaded_model else expected
 
     async def _something(self) -> None:
         """Wait until a job can be started."""
@@ -169,11 +183,13 @@ class Runs:
                 self.ended(await self._written(lambda: self.book.fail(job.id, _UNFORESEEN)))
 
     async def _run(self, job: Job) -> None:
-        expected_s = self.book.estimator.duration_s(job.spec)
-        run = _Run(job=job, started_s=self._clock(), expected_s=expected_s, events=asyncio.Queue())
+        run = _Run(job=job, watch=Stopwatch(self._expected(job.spec), self._clock()), events=asyncio.Queue())
         self._runs[job.id] = run
         try:
             self.told_state(job)
+            if (refusal := _refusal(job)) is not None:
+                self.ended(await self._written(lambda: self.book.fail(job.id, refusal)))
+                return
             await self.worker.submit(WorkOrder(job_id=job.id, op="render", arguments=self._arguments(job)))
             if self.book.queue.get(job.id).is_cancelling:
                 # Asked for while the worker was being started, which then knew nothing of the job.
@@ -186,6 +202,8 @@ class Runs:
     def _arguments(self, job: Job) -> dict[str, object]:
         out = {"folder": job.folder, "stem": job.file_stem}
         arguments: dict[str, object] = {"spec": spec_to_dict(job.spec), "out": out}
+        if job.threads:
+            arguments["threads"] = job.threads
         if every := self._preview_every.get(job.id, 0):
             arguments["previews"] = {"folder": str(self._previews / job.id), "every": every}
         return arguments
@@ -199,18 +217,24 @@ class Runs:
     async def _follow(self, run: _Run, event: JobEvent) -> bool:
         """Write and tell an event; True when it ended the job."""
         match event.kind:
+            case EventKind.STATE:
+                run.watch.begin(self._clock())
             case EventKind.PROGRESS:
+                self._note_progress(run, event.payload)
                 self._tell_progress(run, event.payload)
             case EventKind.PREVIEW:
                 self._tell_preview(run, event.payload)
             case EventKind.TAKE:
                 await self._add_take(run, event.payload)
             case EventKind.DONE:
-                elapsed_s = self._clock() - run.started_s
-                self.ended(await self._written(lambda: self.book.finish(run.job.id, elapsed_s)))
+                took_s, seen = run.watch.elapsed_s(self._clock()), _seen(run, event.payload)
+                self.ended(await self._written(lambda: self.book.finish(run.job.id, took_s, seen)))
+                self._on_finish()
                 return True
             case EventKind.FAIL:
                 info = error_of(event.payload)
+                if info.code in _DEATHS:
+                    self._loaded_model = ""
                 self.ended(await self._written(lambda: self._failed(run.job.id, info)))
                 return True
             case _:
@@ -224,7 +248,8 @@ class Runs:
 
     async def _add_take(self, run: _Run, payload: Mapping[str, object]) -> None:
         take = take_of(payload)
-        job = await self._written(lambda: self.book.add_take(run.job.id, take))
+        threads = int(number(payload, "threads"))
+        job = await self._written(lambda: self.book.add_take(run.job.id, take, threads))
         event = JobTakeEvent(
             job_id=job.id,
             seq=self._seq(job.id),
@@ -248,15 +273,18 @@ class Runs:
                 _LOG.warning("the history cannot be written: %s", error)
                 await asyncio.sleep(RETRY_S)
 
+    def _note_progress(self, run: _Run, payload: Mapping[str, object]) -> None:
+        run.watch.progress(payload, self._clock())
+        self._loaded_model = run.job.spec.model if run.watch.has_model else ""
+
     def _tell_progress(self, run: _Run, payload: Mapping[str, object]) -> None:
-        run.fraction = max(run.fraction, fraction(payload))
         event = JobProgressEvent(
             job_id=run.job.id,
             seq=self._last_seq(run.job.id),
             step=int(number(payload, "step")),
             total=int(number(payload, "total")),
-            fraction=run.fraction,
-            eta_s=self._left_s(run),
+            fraction=run.watch.fraction,
+            eta_s=run.watch.left_s(self._clock()),
             stage=str(payload.get("stage", ""))[:32],
             take=max(1, int(number(payload, "take"))),
             takes=run.job.spec.takes,
@@ -282,11 +310,27 @@ class Runs:
         return max(0, self._next_seq[job_id] - 1)
 
 
+# With these the worker may have ended, and what it had in memory with it.
+_DEATHS = (ErrorCode.OOM, ErrorCode.TIMEOUT, ErrorCode.INTERNAL)
 _UNFORESEEN = ErrorInfo(
     code=ErrorCode.INTERNAL,
     message="the job failed in a way nobody foresaw",
     hint="Please report it together with the service's log.",
 )
+
+
+def _refusal(job: Job) -> ErrorInfo | None:
+    try:
+        require_unchanged(job)
+    except InputChanged as error:
+        return error.info
+    return None
+
+
+def _seen(run: _Run, payload: Mapping[str, object]) -> Stages:
+    """Return where a job's time went, and the sizes that only its worker knows."""
+    sizes = (number(payload, "canvas_s"), number(payload, "audio_s"))
+    return replace(run.watch.stages(), canvas_s=sizes[0], audio_s=sizes[1])
 
 
 def take_of(payload: Mapping[str, object]) -> Take:

@@ -29,6 +29,11 @@ class Peer(Protocol):
         """Tell whether what is sent may not arrive, so that ends of jobs must be sent again."""
         ...
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether so much waits to be taken that what can wait should."""
+        ...
+
     def send(self, reply: Reply) -> None:
         """Send without waiting; what cannot be sent is given up, never raised."""
         ...
@@ -38,7 +43,8 @@ class Peer(Protocol):
 class Session:
     """What the service knows of a client for as long as it is there.
 
-    pending are requests that are not answered yet; afterwards is what is to be done once the request in hand
+    delayed counts messages that wait for the time of their bundle, pending are requests that are not answered
+    yet; afterwards is what is to be done once the request in hand
     is answered. A client that has said its name is the same client over another connection, as far as
     repeated requests are concerned.
     """
@@ -48,6 +54,7 @@ class Session:
     is_remote: bool
     name: str = ""
     seen_s: float = 0.0
+    delayed: int = 0
     pending: set[asyncio.Future[None]] = field(default_factory=set)
     afterwards: list[Callable[[], None]] = field(default_factory=list)
 

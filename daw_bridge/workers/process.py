@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daw_bridge.children import environment, log_for, module_command
 from daw_bridge.workers.base import OnEvent, WorkOrder
+from daw_bridge.workers.lease import Lease
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
 WORKER_COMMAND = module_command("engine.worker")
@@ -22,20 +23,32 @@ _ENDS = (EventKind.DONE, EventKind.FAIL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessWorkerConfig:
-    """stall_s is how long a running order may stay silent before the worker counts as hung."""
+    """stall_s is how long a running order may stay silent before the worker counts as hung.
+
+    A cancelled order ends within cancel_grace_s. Nothing interrupts the start of a child or the loading of a
+    model, which the next order needs as well: these may go on for load_grace_s. lease is a lock that the
+    child holds as long as it lives.
+    """
 
     command: tuple[str, ...] = WORKER_COMMAND
+    lease: Lease | None = None
     log_path: Path | None = None
     cancel_grace_s: float = 5.0
+    load_grace_s: float = 180.0
     quit_grace_s: float = 5.0
     stall_s: float = 900.0
 
 
 @dataclass(slots=True)
 class _Active:
-    """An order that has not ended."""
+    """An order that has not ended.
+
+    steps tells that it has come to what sees a cancel; is_told that its end was told already.
+    """
 
     next_seq: int = 0
+    steps: bool = False
+    is_told: bool = False
     ends_with: ErrorInfo | None = None
     deadline: asyncio.TimerHandle | None = None
 
@@ -76,7 +89,9 @@ class ProcessWorker:
             return
         active.ends_with = ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
         self._send(self._process, {"op": "cancel", "job": job_id})
-        self._schedule(active, self.config.cancel_grace_s)
+        self._schedule(active, self.config.cancel_grace_s if active.steps else self.config.load_grace_s)
+        if not active.steps:
+            self._tell_end(job_id, active)
 
     async def close(self) -> None:
         process, reader = self._process, self._reader
@@ -91,18 +106,28 @@ class ProcessWorker:
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
-            with log_for(self.config.log_path) as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self.config.command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=log if log is not None else asyncio.subprocess.DEVNULL,
-                    start_new_session=True,
-                    env=environment(),
-                    limit=MAX_LINE_BYTES,
-                )
+            self._process = await self._started()
             self._reader = asyncio.create_task(self._read(self._process), name="worker events")
         return self._process
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        lease = self.config.lease
+        if lease is not None:
+            lease.forget()
+        with log_for(self.config.log_path) as log:
+            process = await asyncio.create_subprocess_exec(
+                *self.config.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log if log is not None else asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                env=environment(),
+                limit=MAX_LINE_BYTES,
+                pass_fds=() if lease is None else lease.fds,
+            )
+        if lease is not None:
+            lease.note(process.pid)
+        return process
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -127,11 +152,13 @@ class ProcessWorker:
         if event is None or active is None or event.seq != active.next_seq:
             return
         active.next_seq += 1
+        active.steps = not _is_uninterruptible(event)
         if event.kind in _ENDS:
             self._forget(event.job_id)
         elif active.ends_with is None:
             self._watch(event.job_id)
-        self._on_event(event)
+        if not active.is_told:
+            self._on_event(event)
 
     def _watch(self, job_id: str) -> None:
         """Expect the next event of an order within stall_s."""
@@ -143,12 +170,10 @@ class ProcessWorker:
         active.deadline = asyncio.get_running_loop().call_later(delay_s, self._expire, active)
 
     def _expire(self, active: _Active) -> None:
-        if active.ends_with is None:
-            active.ends_with = ErrorInfo(
-                code=ErrorCode.TIMEOUT,
-                message=f"the render process said nothing for {self.config.stall_s:g} s and was ended",
-                hint="Try again; choose a shorter region if it happens again.",
-            )
+        # With one that was cancelled while it loaded, all end that wait behind it.
+        hung = self._active.values() if active.is_told else (active,)
+        for one in hung:
+            one.ends_with = one.ends_with or _HUNG
         self._kill()
 
     def _kill(self) -> None:
@@ -162,10 +187,17 @@ class ProcessWorker:
             self._fail(job_id, active.ends_with or _death(status, self.config.log_path))
 
     def _fail(self, job_id: str, info: ErrorInfo) -> None:
-        seq = self._active[job_id].next_seq
+        active = self._active[job_id]
+        active.ends_with = info
         self._forget(job_id)
+        if not active.is_told:
+            self._tell_end(job_id, active)
+
+    def _tell_end(self, job_id: str, active: _Active) -> None:
+        assert active.ends_with is not None, "an order ends for a reason"
+        info, active.is_told = active.ends_with, True
         payload: dict[str, object] = {"code": info.code.value, "message": info.message, "hint": info.hint}
-        self._on_event(JobEvent(job_id=job_id, seq=seq, kind=EventKind.FAIL, payload=payload))
+        self._on_event(JobEvent(job_id=job_id, seq=active.next_seq, kind=EventKind.FAIL, payload=payload))
 
     def _forget(self, job_id: str) -> None:
         deadline = self._active.pop(job_id).deadline
@@ -177,6 +209,13 @@ class ProcessWorker:
         assert process.stdin is not None
         if not process.stdin.is_closing():
             process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+
+
+def _is_uninterruptible(event: JobEvent) -> bool:
+    """Tell whether an order is just loading a model."""
+    payload = event.payload
+    is_loading = event.kind is EventKind.PROGRESS and payload.get("stage") == "load"
+    return is_loading and payload.get("step") != payload.get("total")
 
 
 def parse_event(line: bytes) -> JobEvent | None:
@@ -191,6 +230,13 @@ def parse_event(line: bytes) -> JobEvent | None:
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+_HUNG = ErrorInfo(
+    code=ErrorCode.TIMEOUT,
+    message="the render process said nothing for too long and was ended",
+    hint="Try again; choose a shorter region if it happens again.",
+)
 
 
 def _kill_quietly(process: asyncio.subprocess.Process) -> None:

@@ -22,6 +22,7 @@ from engine.models.original import WeightsKind
 from engine.models.pickle_file import require_intact
 
 ENVIRONMENT_VARIABLE = "DAW_BRIDGE_MODELS"
+HOME_VARIABLE = "DAW_BRIDGE_HOME"
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parents[1] / STARTER
 DOWNLOADS = ".downloads"
@@ -56,9 +57,13 @@ class ImportOptions:
 
 
 def models_folder() -> Path:
-    """Return where models are installed: DAW_BRIDGE_MODELS, or the user's data folder."""
-    chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    return Path(chosen) if chosen else platformdirs.user_data_path("daw-bridge") / "models"
+    """Return where models are: DAW_BRIDGE_MODELS, or `models` below DAW_BRIDGE_HOME or the user's data."""
+    if chosen := os.environ.get(ENVIRONMENT_VARIABLE):
+        return Path(chosen)
+    # The variable is the service's, for all its folders; the engine shares nothing else with it.
+    home = os.environ.get(HOME_VARIABLE)
+    root = Path(home).absolute() if home else platformdirs.user_data_path("daw-bridge")
+    return root / "models"
 
 
 def model_folder(name: str) -> Path:

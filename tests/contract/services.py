@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -64,7 +64,8 @@ class Served:
         self._ready.result(WAIT_S)
 
     def end(self) -> None:
-        if self._thread.is_alive():
+        # One that was asked to end may have done so just now.
+        with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.service.end)
         self._thread.join(WAIT_S)
         assert not self._thread.is_alive(), "the service does not end"

@@ -14,6 +14,31 @@ from engine.spec_json import digest, spec_from_dict
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent, RenderSpec, Take
 
 AUDIO = b"RIFF" + bytes(60)
+THREADS = 2
+_STARTER: dict[str, Any] = {
+    "name": "starter",
+    "installed": True,
+    "licence": "Apache-2.0",
+    "folder": "/opt/daw-bridge/engine/starter",
+    "size_bytes": 44_164_956,
+    "tasks": ["generate", "transfer", "inpaint", "superres"],
+    "hears": True,
+    "problem": "",
+}
+_ABSENT: dict[str, Any] = {"installed": False, "folder": "", "tasks": [], "hears": False, "problem": ""}
+# As the engine tells them of a fresh installation.
+MODELS = [
+    _STARTER,
+    *(
+        {
+            **_ABSENT,
+            "name": f"audioldm-{number}-full",
+            "licence": "CC-BY-NC-SA-4.0",
+            "size_bytes": 1_690_000_000,
+        }
+        for number in range(6)
+    ),
+]
 CANCELLED = ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
 
 
@@ -90,8 +115,16 @@ class StubWorker:
                 case "probe":
                     answer = {"sample_rate_hz": 48_000, "channels": 2, "length_samples": 96_000}
                     self._tell(order.job_id, EventKind.DONE, answer)
+                case "recall":
+                    answer = {
+                        "spec": {"task": "generate"},
+                        "place": "file",
+                        "source": "same",
+                        "model": "same",
+                    }
+                    self._tell(order.job_id, EventKind.DONE, {**answer, "details": {}})
                 case "models" if order.arguments.get("action") == "list":
-                    self._tell(order.job_id, EventKind.DONE, {"models": [{"name": "starter"}]})
+                    self._tell(order.job_id, EventKind.DONE, {"models": MODELS})
                 case _:
                     self._tell(order.job_id, EventKind.DONE, {"files": 7})
 
@@ -108,7 +141,8 @@ class StubWorker:
         out = arguments["out"]
         takes = [written(spec, Path(out["folder"]), out["stem"], index) for index in range(spec.takes)]
         for take in takes:
-            self._tell(order.job_id, EventKind.TAKE, asdict(take))
+            threads = arguments.get("threads", THREADS)
+            self._tell(order.job_id, EventKind.TAKE, {**asdict(take), "threads": threads})
         self._tell(order.job_id, EventKind.DONE, {"takes": [asdict(take) for take in takes]})
 
     async def _step(self, job_id: str) -> ErrorInfo | None:

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from daw_bridge.messages.answers import Fail
 from daw_bridge.messages.base import REQUESTS, ROOT
 from daw_bridge.messages.connection import Notify, Ping, Status
-from daw_bridge.messages.events import JobDoneEvent
+from daw_bridge.messages.events import JobDoneEvent, JobPreviewEvent
 from daw_bridge.messages.jobs import Generate, JobInfo
 from daw_bridge.messages.live import ParamListen, ParamSet
 from daw_bridge.messages.service import EngineQuit, EngineResume
@@ -283,7 +283,7 @@ def slow_of(service: Served) -> Iterator[socket.socket]:
 def test_slow_and_dead_subscribers_keep_nothing_back(
     service: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tcp, "MAX_WAITING_BYTES", 200_000)
+    monkeypatch.setattr(tcp, "MAX_WAITING_BYTES", 70_000)
     with slow_of(service), slow_of(service), tcp_of(service) as honest, udp_of(service) as dead:
         honest.done(ParamListen(rid="-", glob="prompt"))
         dead.subscribe()
@@ -295,9 +295,15 @@ def test_slow_and_dead_subscribers_keep_nothing_back(
             if number % 100 == 99:
                 honest.done(Ping(rid="-"))
                 honest.forget()
-                if service.call(lambda: len(service.service.audience)) == 2:
-                    break
-        # The slow ones were let go; who cannot be seen to be dead is told a little, and kept nothing for.
+        # Of a sweep nothing piles up; who reads nothing would be told the latest value.
+        assert service.call(lambda: len(service.service.audience)) == 4
+        audience = service.service.audience
+        event = JobPreviewEvent(job_id="J1", seq=0, path=f"/{'x' * 4_000}", step=1)
+        for _ in range(500):
+            service.call(lambda: [audience.tell("J1", event) for _ in range(20)])
+            if service.call(lambda: len(audience)) == 2:
+                break
+        # Of jobs it does: the slow ones are let go. Who cannot be seen to be dead is kept nothing for.
         assert service.call(lambda: len(service.service.audience)) == 2
         assert isinstance(honest.end_of(honest.generate()), JobDoneEvent)
     still_serves(service)

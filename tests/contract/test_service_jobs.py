@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from daw_bridge.jobs.queue import REPLACED
+from daw_bridge.messages.answers import Progress
 from daw_bridge.messages.connection import Notify
 from daw_bridge.messages.events import (
     JobDoneEvent,
@@ -31,6 +33,7 @@ from daw_bridge.messages.jobs import (
     JobMove,
     JobRetry,
     Submit,
+    Transfer,
 )
 from daw_bridge.messages.live import (
     ParamGet,
@@ -41,7 +44,7 @@ from daw_bridge.messages.live import (
     PresetSave,
     PromptMorph,
 )
-from daw_bridge.messages.service import EnginePause, EngineResume, ModelLoad
+from daw_bridge.messages.service import EngineEnding, EnginePause, EngineResume, ModelList, ModelLoad
 from daw_bridge.messages.takes import (
     HistoryDelete,
     HistorySearch,
@@ -51,8 +54,11 @@ from daw_bridge.messages.takes import (
     TakeRate,
     TakeRecall,
 )
-from engine.types import ErrorCode, ErrorInfo, EventKind
+from daw_bridge.service import app
+from engine.spec_json import spec_to_dict
+from engine.types import ErrorCode, ErrorInfo, EventKind, Region, RenderSpec, Task
 from tests.contract.services import QUIET_S, Client, Served, client_of, served, tcp_of, udp_of
+from tests.contract.stub_worker import MODELS, THREADS
 
 OOM = ErrorInfo(code=ErrorCode.OOM, message="no memory is left", hint="Take less.")
 
@@ -285,6 +291,67 @@ def test_a_job_is_cancelled_that_the_worker_has_not_got_yet(client: Client, serv
     assert [order.op for order in service.worker.orders] == ["render", "load"]
 
 
+def test_who_waits_for_a_model_is_told_what_for(client: Client, service: Served) -> None:
+    held(service, client)
+    client.request(ModelLoad(rid="load", name="starter"))
+    assert client.next(lambda reply: isinstance(reply, Progress)) == Progress(
+        rid="load", request="model/load", stage="waiting"
+    )
+    service.release()
+    assert client.next(lambda reply: isinstance(reply, Progress)).stage == "load"
+    assert client.answer("load").request == "model/load"
+
+
+def test_a_job_done_again_gives_only_new_takes(client: Client) -> None:
+    jobs = [client.generate(options={"seed": 40, "takes": 3})]
+    for _ in range(2):
+        client.end_of(jobs[-1])
+        jobs.append(client.done(JobRetry(rid="-", job_id=jobs[-1])).job_id)
+    client.end_of(jobs[-1])
+    seeds = [take["seed"] for job_id in jobs for take in info(client, job_id)["takes"]]
+    assert seeds == list(range(40, 49))
+
+
+def test_the_same_take_is_calculated_again_with_as_many_threads(client: Client) -> None:
+    first = client.generate(options={"seed": 40})
+    client.end_of(first)
+    told = info(client, first)
+    assert told["threads"] == THREADS
+    spec = json.dumps(told["spec"])
+    once_more = client.done(Submit(rid="-", spec=spec, threads=7)).job_id
+    client.end_of(once_more)
+    repeated = client.done(JobRetry(rid="-", job_id=once_more, seed_step=0)).job_id
+    other = client.done(JobRetry(rid="-", job_id=once_more)).job_id
+    client.end_of(other)
+    assert [info(client, job_id)["threads"] for job_id in (once_more, repeated, other)] == [7, 7, THREADS]
+
+
+def test_the_disk_budget_is_kept_after_each_job_but_not_in_folders_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "TIDY_PAUSE_S", 0.0)
+    with served(tmp_path, disk_budget_bytes=1) as service, tcp_of(service) as client:
+        mine = client.generate("mine", folder=str(tmp_path / "mine"))
+        first, last = client.generate("a"), client.generate("b")
+        client.end_of(last)
+
+        def takes(job_id: str) -> list[str]:
+            return [one.file.value for one in service.service.book.history.takes(job_id)]
+
+        service.until(lambda: takes(first) == ["removed"])
+        assert service.call(lambda: (takes(mine), takes(last))) == (["present"], ["present"])
+        assert client.done(HistoryTidy(rid="-", max_bytes=0)).takes == 0
+        assert client.done(HistoryTidy(rid="-", max_bytes=0, everywhere=True)).takes == 1
+        assert service.call(lambda: (takes(mine), takes(last))) == (["removed"], ["present"])
+
+
+def test_the_models_of_a_fresh_installation_fit_a_packet(service: Served) -> None:
+    with udp_of(service) as client:
+        told = client.done(ModelList(rid="-"))
+        assert told.count == len(MODELS) and told.models["starter"]["installed"] is True
+        assert list(client.done(ModelList(rid="-", limit=2, offset=6)).models) == ["audioldm-5-full"]
+
+
 def test_a_job_is_done_again_with_another_seed(client: Client) -> None:
     first = client.generate(options={"seed": 40})
     client.end_of(first)
@@ -448,3 +515,60 @@ def test_work_goes_on_where_the_last_service_left_it(tmp_path: Path) -> None:
 
 def _has_ended(service: Served, job_id: str) -> bool:
     return service.service.book.history.state(job_id).is_terminal
+
+
+def test_a_service_that_ends_on_purpose_tells_who_listens(tmp_path: Path) -> None:
+    with served(tmp_path) as service, tcp_of(service) as listener, udp_of(service) as other:
+        listener.subscribe()
+        other.subscribe()
+        held(service, listener)
+        listener.generate("the one that waits")
+        service.call(lambda: (service.service.end(), service.service.end()))
+        for client in (listener, other):
+            told = client.next(lambda reply: isinstance(reply, EngineEnding))
+            assert told.unfinished == 2
+        assert [reply for reply in listener.replies if isinstance(reply, EngineEnding)] == [told]
+
+
+def edit(service: Served, client: Client, path: Path) -> str:
+    """Submit an edit of a file behind a job that stands still; return its id."""
+    path.write_bytes(b"a loop")
+    held(service, client)
+    accepted = client.done(Transfer(rid="-", path=str(path), prompt="a harp", strength=0.5))
+    return str(accepted.job_id)
+
+
+@pytest.mark.parametrize("content", [b"another", b"a l00p"], ids=["longer", "of the same length"])
+def test_an_input_that_was_exchanged_while_its_job_waited_is_told(
+    service: Served, client: Client, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "loop.wav"
+    job_id = edit(service, client, path)
+    path.write_bytes(content)
+    os.utime(path, ns=(1, 1))
+    service.release()
+    end = client.end_of(job_id)
+    assert isinstance(end, JobFailEvent)
+    assert (end.code, end.hint) == (ErrorCode.IO_FORMAT, "Submit it again to use it as it is.")
+    assert f"{path} has changed since the job was accepted" in end.message
+    assert service.prompts() == ["the one that runs"]
+    again = client.done(JobRetry(rid="-", job_id=job_id))
+    assert isinstance(client.end_of(again.job_id), JobDoneEvent)
+
+
+def test_an_input_that_stays_as_it_is_is_used_over_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "loop.wav"
+    with served(tmp_path) as service, tcp_of(service) as client:
+        job_id = edit(service, client, path)
+    with served(tmp_path) as service, tcp_of(service) as client:
+        while info(client, job_id)["state"] != "finished":
+            client.listen(QUIET_S)
+
+
+def test_a_name_that_neither_osc_nor_a_file_library_can_say_is_refused(client: Client) -> None:
+    content = spec_to_dict(
+        RenderSpec(task=Task.TRANSFER, prompt="a harp", region=Region(path="/caf\udce9.wav"))
+    )
+    refused = client.failed(Submit(rid="-", spec=json.dumps(content)))
+    assert (refused.code, refused.hint) == (ErrorCode.PATH_DENIED, "Rename it.")
+    assert "is not UTF-8 text" in refused.message

@@ -17,8 +17,16 @@ from daw_bridge.errors import NotAuthorised
 from daw_bridge.messages.arguments import MAX_BLOB_BYTES
 from daw_bridge.messages.base import ROOT
 from daw_bridge.messages.connection import Hello, Notify, Ping
-from daw_bridge.messages.jobs import Generate, Inpaint, Submit, Superres, Transfer
-from daw_bridge.messages.service import AudioProbe, BlobGet, BlobPut
+from daw_bridge.messages.events import JobDoneEvent
+from daw_bridge.messages.jobs import Generate, Inpaint, JobRetry, Submit, Superres, Transfer
+from daw_bridge.messages.service import (
+    AudioProbe,
+    AudioRecall,
+    BlobGet,
+    BlobPut,
+    EnginePause,
+    EngineResume,
+)
 from daw_bridge.service import app
 from daw_bridge.service.blobs import MAX_OPEN_OF_CLIENT
 from daw_bridge.service.desks import connection
@@ -132,6 +140,12 @@ def test_a_file_is_sent_used_and_fetched(client: Client, service: Served) -> Non
     assert fetched(client, path) == content
 
 
+def test_a_recipe_tells_a_client_of_another_machine_nothing_of_this_ones_files(client: Client) -> None:
+    found = client.done(AudioRecall(rid="-", path=put(client, b"RIFF with a recipe")))
+    assert (found.spec, found.model) == ({"task": "generate"}, "same")
+    assert found.source == "none", "the worker said that the source is there"
+
+
 def test_a_chunk_that_comes_twice_counts_once(client: Client) -> None:
     chunks = chunks_of(bytes(MAX_BLOB_BYTES + 1))
     assert [client.done(chunk).received for chunk in (chunks[0], chunks[0], chunks[1])] == [1, 1, 2]
@@ -176,11 +190,37 @@ def test_transfers_that_nobody_ends_do_not_shut_others_out(client: Client, servi
     service.until(lambda: not list(service.folders.uploads.glob("*.part")))
 
 
-def test_what_was_sent_is_gone_with_the_service(tmp_path: Path) -> None:
+def test_what_was_sent_in_part_is_gone_with_the_service(tmp_path: Path) -> None:
     with served(tmp_path) as service, tcp_of(service) as client:
+        put(client, b"RIFF")
+        part = service.folders.uploads / "77.part"
+        part.write_bytes(b"of a service that was killed")
+    with served(tmp_path) as service:
+        assert [path.name for path in service.folders.uploads.iterdir()] == [sha256_of(b"RIFF")]
+
+
+def test_a_job_on_a_file_that_was_sent_is_done_by_the_next_service(tmp_path: Path) -> None:
+    with served(tmp_path) as service, tcp_of(service) as client:
+        client.done(EnginePause(rid="-"))
         path = put(client, b"RIFF")
-    with served(tmp_path):
-        assert not Path(path).exists()
+        job = client.done(Transfer(rid="-", path=path, prompt="rain", strength=0.5))
+        os.utime(path, ns=(10**18, Path(path).stat().st_mtime_ns))
+    with served(tmp_path) as service, tcp_of(service) as client:
+        client.subscribe()
+        client.done(EngineResume(rid="-"))
+        assert isinstance(client.end_of(job.job_id), JobDoneEvent)
+        assert Path(path).read_bytes() == b"RIFF"
+        again = client.done(JobRetry(rid="-", job_id=job.job_id))
+        assert isinstance(client.end_of(again.job_id), JobDoneEvent)
+
+
+def test_files_are_not_sent_over_a_link_that_loses_packets(service: Served, client: Client) -> None:
+    path = put(client, b"RIFF")
+    with udp_of(service) as other:
+        other.hello("other", TOKEN)
+        for request in (chunks_of(b"RIFX")[0], BlobGet(rid="-", path=path, index=0)):
+            told = other.failed(request)
+            assert told.code is ErrorCode.BAD_ARGS and "over TCP only" in told.message
 
 
 def test_paths_beyond_the_folders_for_it_are_denied(client: Client, service: Served, tmp_path: Path) -> None:
@@ -207,6 +247,7 @@ def test_paths_beyond_the_folders_for_it_are_denied(client: Client, service: Ser
             Transfer(rid="-", path=path, prompt="rain", strength=0.5),
             Superres(rid="-", path=path),
             AudioProbe(rid="-", path=path),
+            AudioRecall(rid="-", path=path),
             BlobGet(rid="-", path=path, index=0),
             Submit(rid="-", spec=path),
             Inpaint(
@@ -240,12 +281,16 @@ def test_a_folder_below_the_one_for_takes_will_do(client: Client, service: Serve
 def test_clients_of_this_machine_use_any_file_but_fetch_only_the_services_own(tmp_path: Path) -> None:
     clip = tmp_path / "loop.wav"
     clip.write_bytes(b"RIFF")
-    with served(tmp_path) as service, udp_of(service) as client:
+    with served(tmp_path) as service, tcp_of(service) as client:
         request = Transfer(
             rid="-", path=str(clip), prompt="rain", strength=0.5, folder=str(tmp_path / "mine")
         )
         client.end_of(client.done(request).job_id)
         assert client.failed(BlobGet(rid="-", path=str(clip), index=0)).code is ErrorCode.PATH_DENIED
+
+
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def put(client: Client, content: bytes, order: tuple[int, ...] = (0,)) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from daw_bridge.jobs.state import JobState
 from daw_bridge.messages.connection import Ping
 from daw_bridge.service.audience import MOST
+from daw_bridge.service.doors.spool import POLL_S
 from engine.types import ErrorCode, ErrorInfo
 from tests.contract.services import WAIT_S, Served, served, tcp_of
 
@@ -105,6 +108,50 @@ def test_a_spec_longer_than_a_message_is_taken_too(service: Served, tmp_path: Pa
     told = result(service, "a.json", "finished", "failed")
     assert told["state"] == "finished", told
     assert Path(told["takes"][0]["path"]).name == "long_1.wav"
+
+
+def test_a_file_of_another_encoding_is_no_json(service: Served) -> None:
+    service.folders.spool.mkdir(parents=True, exist_ok=True)
+    (service.folders.spool / "a.json").write_bytes(json.dumps(SPEC).encode("utf-16"))
+    assert result(service, "a.json", "failed")["code"] == "bad_json"
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+def test_what_is_no_plain_file_is_answered_once_and_left(kind: str, service: Served, tmp_path: Path) -> None:
+    secret, path = tmp_path / "secret.json", service.folders.spool / "a.json"
+    secret.write_text(json.dumps(SPEC))
+    service.until((service.folders.spool / "results").is_dir)
+    make = {"link": lambda: path.symlink_to(secret), "fifo": lambda: os.mkfifo(path), "folder": path.mkdir}
+    make[kind]()
+    told = result(service, "a.json", "failed")
+    assert told["code"] == "not_found" and "not a plain file" in told["message"]
+    assert os.path.lexists(path) and service.worker.orders == []
+    path.rmdir() if kind == "folder" else path.unlink()
+    service.until(lambda: not os.path.lexists(path))
+    time.sleep(2 * POLL_S)
+    put(service, "a.json", SPEC)
+    result(service, "a.json", "finished")
+
+
+def test_a_hidden_file_is_nobodys_business(service: Served) -> None:
+    put(service, ".a.json", SPEC)
+    put(service, "z.json", SPEC)
+    result(service, "z.json", "finished")
+    assert len(service.worker.orders) == 1 and (service.folders.spool / ".a.json").exists()
+
+
+def test_a_folder_in_place_of_a_result_leaves_nothing_unfinished(
+    service: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    results = service.folders.spool / "results"
+    service.until(results.is_dir)
+    (results / "a.json").mkdir()
+    with caplog.at_level(logging.CRITICAL, logger="daw_bridge.service.doors.spool"):
+        put(service, "a.json", SPEC)
+        service.until(lambda: len(service.service.book.history.entries(state=JobState.FINISHED)) == 1)
+        put(service, "z.json", SPEC)
+        result(service, "z.json", "finished")
+    assert {entry.name for entry in results.iterdir()} == {"a.json", "z.json"}
 
 
 def test_other_files_stay_untouched(service: Served, tmp_path: Path) -> None:

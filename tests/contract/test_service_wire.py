@@ -19,6 +19,7 @@ from daw_bridge.messages.jobs import Generate, JobInfo, JobInfoDone, JobList
 from daw_bridge.messages.live import Param, ParamGet, ParamListen, ParamSet, ParamValue, PresetList
 from daw_bridge.messages.service import AudioProbe, BlobPut, EngineQuit
 from daw_bridge.messages.takes import AbSelect, AbSet, TakeAudition, TakeList
+from daw_bridge.service.desk import MAX_DELAYED_OF_CLIENT
 from daw_bridge.transport.framing import Framing
 from daw_bridge.transport.packets import encode_packet
 from engine.types import ErrorCode
@@ -347,3 +348,15 @@ def test_a_packet_may_come_byte_by_byte(service: Served) -> None:
             for byte in client.framed(encode_packet(f"{ROOT}ping", ["R"])):
                 client.send_bytes(bytes([byte]))
             assert isinstance(client.answer("R"), Pong)
+
+
+def test_no_client_takes_all_the_places_where_bundles_wait(service: Served) -> None:
+    with tcp_of(service) as greedy, tcp_of(service) as other:
+        pings = [(f"{ROOT}ping", f"R{number}") for number in range(MAX_DELAYED_OF_CLIENT + 1)]
+        for first in range(0, len(pings), 20):
+            greedy.send_packet(bundle(time.time() + 3600, *pings[first : first + 20]))
+        refused = greedy.answer(pings[-1][1])
+        assert (refused.code, refused.hint) == (ErrorCode.TOO_LARGE, "Send it when its time has come.")
+        other.send_packet(bundle(time.time() + 0.3, (f"{ROOT}ping", "mine")))
+        assert isinstance(other.answer("mine"), Pong)
+        assert greedy.done(Ping(rid="-"))

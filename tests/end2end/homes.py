@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 from daw_bridge.client.jobs import Client
 from daw_bridge.history.history import History
@@ -20,7 +21,7 @@ from daw_bridge.jobs.state import Job, JobState
 from daw_bridge.messages.jobs import JobInfo
 from daw_bridge.service.config import Folders
 from daw_bridge.service.presence import ServiceInfo, running_service
-from engine.errors import NotFound, UnsupportedVersion
+from engine.errors import NotFound
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-P", "-m", "daw_bridge")
@@ -93,7 +94,7 @@ class Home:
     def jobs(self) -> list[Job]:
         """Return all jobs of the journal, the newest first."""
         # As long as a first service is still making the file, there is no history.
-        with suppress(NotFound, UnsupportedVersion), History.reader(self.folders.history) as history:
+        with suppress(NotFound), History.reader(self.folders.history) as history:
             return [history.job(entry.id) for entry in history.entries(limit=1000)]
         return []
 
@@ -134,6 +135,20 @@ def kill(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> No
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
+
+
+@contextmanager
+def small_disk(folder: Path, options: str) -> Iterator[None]:
+    """Let a folder be a file system of its own, which only root may."""
+    if (
+        os.geteuid()
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=False).returncode
+    ):
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True, timeout=PATIENCE_S)
 
 
 def _fraction(client: Client, job_id: str) -> float:

@@ -22,6 +22,7 @@ _ROOM_BYTES = 64_000_000
 
 def odd_render(spec: RenderSpec, *arguments: Any) -> Any:
     if spec.prompt == HANG:
+        sys.stderr.write(f"{HANG}\n")
         # Unlike time.sleep it keeps the interpreter's lock: no other thread of the process gets on either.
         ctypes.PyDLL(None).sleep(3600)
     if spec.prompt == DIE:

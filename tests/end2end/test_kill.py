@@ -157,7 +157,9 @@ def same_sounds(jobs: list[Job]) -> list[set[bytes]]:
     sounds: dict[int, set[bytes]] = {}
     for job in jobs:
         for take in job.takes:
-            sounds.setdefault(take.seed, set()).add(Path(take.path).read_bytes())
+            # Without the date, which differs from one time to the next.
+            sound = soundfile.read(take.path, dtype="int32")[0].tobytes()
+            sounds.setdefault(take.seed, set()).add(sound)
     return list(sounds.values())
 
 

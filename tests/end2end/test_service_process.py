@@ -13,7 +13,7 @@ import pytest
 
 from daw_bridge.client.jobs import Client
 from daw_bridge.messages.connection import Status
-from tests.end2end.homes import PATIENCE_S, Home, kill
+from tests.end2end.homes import PATIENCE_S, Home, kill, small_disk
 
 
 def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def test_a_service_that_is_told_to_end_leaves_nothing(
         ready(process)
         process.send_signal(number)
         assert ended(process) == (0, "")
-    assert [path.name for path in home.folders.runtime.iterdir()] == ["service.lock"]
+    assert {path.name for path in home.folders.runtime.iterdir()} == {"service.lock", "worker.lock"}
 
 
 def test_a_service_ends_with_its_owner(home: Home, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_told(home: Home, tmp_path: Pa
         done = home.run("serve", option, str(port), cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == f"error[bad_args]: port {port} belongs to another program. Choose another one.\n"
-    assert [path.name for path in home.folders.runtime.iterdir()] == ["service.lock"]
+    assert {path.name for path in home.folders.runtime.iterdir()} == {"service.lock", "worker.lock"}
 
 
 def test_ports_that_nobody_asked_for_give_way(home: Home, tmp_path: Path) -> None:
@@ -144,6 +144,29 @@ def test_a_service_beyond_this_machine_lets_its_own_user_in(home: Home, tmp_path
         assert ended(process) == (0, "")
 
 
+def test_the_users_own_commands_find_the_token_wherever_it_is(home: Home, tmp_path: Path) -> None:
+    with home.started("serve", "--token-file", "secrets/token", cwd=tmp_path) as process:
+        path = tmp_path / "secrets" / "token"
+        assert ready(process)["token_file"] == str(path)
+        told = home.run("service", "status", cwd=home.folder)
+        assert (told.returncode, told.stderr) == (0, "")
+        token = path.read_text().strip()
+        assert token not in told.stdout
+        assert token not in (home.folders.runtime / "service.json").read_text()
+        assert home.run("service", "stop", cwd=tmp_path).returncode == 0
+        assert ended(process) == (0, "")
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff", b"two\nlines", b"a" * 201])
+def test_a_file_without_a_token_lets_nobody_in(home: Home, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    done = home.run("serve", "--token-file", str(path), cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith(f"error[auth]: {path} holds no token.")
+
+
 def test_a_service_that_cannot_start_says_why_to_the_command_that_needs_it(
     home: Home, tmp_path: Path
 ) -> None:
@@ -152,6 +175,32 @@ def test_a_service_that_cannot_start_says_why_to_the_command_that_needs_it(
     done = home.run("generate", "--prompt", "rain", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "the service does not start" in done.stderr
+    assert done.stderr.startswith("error[path_denied]: the service does not start: ")
     assert str(home.folders.history) in done.stderr
     assert home.processes() == []
+
+
+def test_a_home_that_is_no_folder_is_said(home: Home, tmp_path: Path) -> None:
+    home.folder.touch()
+    for command in (("serve",), ("generate", "--prompt", "rain")):
+        done = home.run(*command, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("error[path_denied]: ")
+        assert f"{home.folders.runtime} cannot be used: a file is in its place." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [("size=4k", "disk_full"), ("size=9m,ro", "path_denied")], ids=["full", "read-only"]
+)
+def test_a_home_on_a_disk_that_takes_no_files_is_said(
+    home: Home, tmp_path: Path, options: str, code: str
+) -> None:
+    home.folder.mkdir()
+    with small_disk(home.folder, options):
+        for command in (("serve",), ("generate", "--prompt", "rain")):
+            done = home.run(*command, cwd=tmp_path)
+            assert done.returncode == 1
+            assert done.stderr.count("\n") == 1, done.stderr
+            assert done.stderr.startswith(f"error[{code}]: ")
+            assert str(home.folder) in done.stderr

@@ -11,9 +11,10 @@ import pytest
 
 from daw_bridge.client import finding
 from daw_bridge.client.jobs import _interrupts_held, _newest
-from daw_bridge.errors import ServiceGone, TimedOut
+from daw_bridge.errors import NotStarted, ServiceGone, TimedOut
 from daw_bridge.service.config import Folders
 from daw_bridge.service.presence import ServiceInfo, alone, announce
+from engine.types import ErrorCode
 
 INFO = ServiceInfo(pid=12, host="127.0.0.1", udp_port=1, tcp_port=2, http_port=3)
 
@@ -30,13 +31,23 @@ def python(code: str) -> tuple[str, ...]:
 
 
 def test_a_service_that_ends_at_once_tells_its_reason(folders: Folders) -> None:
-    with pytest.raises(ServiceGone, match="does not start: no room left"):
-        finding.find_or_start(folders, python("import sys; sys.exit('no room left')"))
+    with pytest.raises(NotStarted, match="does not start: no idea") as caught:
+        finding.find_or_start(folders, python("import sys; sys.exit('no idea')"))
+    assert caught.value.code is ErrorCode.INTERNAL
+
+
+def test_the_code_of_a_service_that_does_not_start_is_its_own(folders: Folders) -> None:
+    says = "a word of a library\\nerror[disk_full]: no room left for /here. Free some.\\nerror[odd]: no."
+    with pytest.raises(NotStarted) as caught:
+        finding.find_or_start(folders, python(f"import sys; sys.exit('{says}')"))
+    assert caught.value.code is ErrorCode.DISK_FULL
+    assert caught.value.message == "the service does not start: no room left for /here. Free some."
 
 
 def test_a_service_that_is_not_installed_is_told(folders: Folders, tmp_path: Path) -> None:
-    with pytest.raises(ServiceGone, match="No such file"):
+    with pytest.raises(NotStarted, match="No such file") as caught:
         finding.find_or_start(folders, (str(tmp_path / "absent"),))
+    assert caught.value.code is ErrorCode.INTERNAL
 
 
 def test_a_service_that_is_never_ready_is_not_waited_for_ever(

@@ -20,8 +20,9 @@ from daw_bridge.history.history import REMEMBERED_DURATIONS, History
 from daw_bridge.history.records import search_words
 from daw_bridge.history.schema import MIGRATIONS
 from daw_bridge.jobs.estimate import JobDuration
-from daw_bridge.jobs.state import InvalidTransition, Job, JobState
+from daw_bridge.jobs.state import InputFile, InvalidTransition, Job, JobState
 from engine.errors import BadJson, NotFound, OutputError, SpecError, UnsupportedVersion
+from engine.spec_json import digest, spec_to_json
 from engine.types import Condition, ConditionKind, ErrorCode, ErrorInfo
 from tests.unit.histories import SetClock, a_job, a_spec, a_take, written_take
 
@@ -74,6 +75,8 @@ def test_a_job_is_read_as_it_was_written(
         job = a_job(f"{number}", spec=a_spec(seed=seed, takes=2), folder=f"/{name}", stem=name, slot=slot)
         job = replace(job, priority=priority, rank=rank, parent_id="A").started(2.0, name)
         job = job.with_take(a_take(job, 1)).with_take(a_take(job, 2)).cancelling()
+        paths = sorted({name, "a"})
+        job = replace(job, inputs=tuple(InputFile(path=one, size_bytes=1, mtime_ns=seed) for one in paths))
         history.save([job])
         assert history.job(job.id) == job
         failed = job.failed(3.0, LOST)
@@ -266,12 +269,38 @@ def test_an_older_file_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) 
     path = tmp_path / "history.db"
     with History.open(path) as history:
         history.save([a_job("A")])
-    with pytest.raises(UnsupportedVersion, match="older version 1"):
+    newest = len(MIGRATIONS)
+    with pytest.raises(UnsupportedVersion, match=f"older version {newest}"):
         Database.reader(path, migrations=(*MIGRATIONS, NEXT))
     with Database.writer(path, migrations=(*MIGRATIONS, NEXT)) as database:
         assert [row["colour"] for row in database.rows("SELECT colour FROM jobs")] == ["grey"]
-    with pytest.raises(UnsupportedVersion, match="has version 2, this program reads 1"):
+    with pytest.raises(UnsupportedVersion, match=f"has version {newest + 1}, this program reads {newest}"):
         Database.writer(path)
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_file_of_every_earlier_version_is_taken_over(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "history.db"
+    with Database.writer(path, migrations=MIGRATIONS[:version]) as database, database.transaction():
+        database.execute(
+            "INSERT INTO specs (digest, json, task, model, prompt, words) VALUES (?, ?, '', '', '', '')",
+            digest(a_spec()),
+            spec_to_json(a_spec()),
+        )
+        database.execute(
+            "INSERT INTO jobs (id, spec_id, state, priority, rank, slot, folder, stem, file_stem, created_s,"
+            " attempts, is_cancelling) VALUES ('A', 1, 'queued', 0, 0, '', '/nowhere', 'rain', '', 1, 0, 0)"
+        )
+    with History.open(path) as history:
+        assert history.unfinished(2.0).jobs == (a_job("A"),)
+
+
+def test_a_history_in_the_making_is_none_yet(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("PRAGMA journal_mode = WAL")
+        with pytest.raises(NotFound, match="there is no history yet"):
+            History.reader(path)
 
 
 def test_a_step_that_fails_leaves_the_older_version_whole(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +21,7 @@ from daw_bridge.history.entries import Freed, TakeFile
 from daw_bridge.history.files import free_stem
 from daw_bridge.history.history import History
 from daw_bridge.jobs.state import MAX_PRIORITY, Job, JobState
-from engine.errors import DiskFull, OutputError, SpecError
+from engine.errors import DiskFull, NotFound, OutputError, SpecError
 from engine.types import ErrorCode, ErrorInfo, Region, Task
 from tests.unit.histories import a_job, a_spec, written_take
 
@@ -78,6 +80,20 @@ def test_the_budget_takes_the_oldest_and_keeps_favourites_and_the_latest(book: J
     assert states(book, first, loved, third, latest) == [REMOVED, PRESENT, REMOVED, PRESENT]
     assert sorted(folder.glob("*.wav")) == sorted([audio(loved), audio(latest)])
     assert len(list(folder.iterdir())) == 6
+
+
+def test_takes_that_were_delivered_elsewhere_neither_count_nor_go(book: JobBook, tmp_path: Path) -> None:
+    own, inner, link = tmp_path / "takes", tmp_path / "takes" / "inner", tmp_path / "link"
+    own.mkdir()
+    link.symlink_to(own)
+    first, users, beside, linked, latest = (
+        rendered(book, folder) for folder in (inner, tmp_path / "mine", tmp_path / "takes2", own, own)
+    )
+    total = size(book, first, linked, latest)
+    assert book.history.keep_within(total, (link, own)) == Freed()
+    assert book.history.keep_within(0, (link,)) == Freed(takes=2, total_bytes=size(book, first, linked))
+    assert states(book, first, users, beside, linked, latest) == [REMOVED, PRESENT, PRESENT, REMOVED, PRESENT]
+    assert book.history.keep_within(0).takes == 2
 
 
 @given(
@@ -209,6 +225,48 @@ def test_files_that_go_are_noticed_and_may_come_back(book: JobBook, folder: Path
     audio(job).write_bytes(b"another")
     book.history.check_files()
     assert states(book, job) == [MISSING]
+
+
+class Killed(BaseException):
+    pass
+
+
+def die_before(step: int, patch: pytest.MonkeyPatch) -> None:
+    """Let the process end before the step-th change of a file."""
+    left = iter(range(step))
+    for name in ("replace", "unlink"):
+        change = getattr(Path, name)
+
+        def dying(path: Path, *args: Any, _change: Any = change, **options: Any) -> Any:
+            if next(left, None) is None:
+                raise Killed
+            return _change(path, *args, **options)
+
+        patch.setattr(Path, name, dying)
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_removal_that_is_killed_leaves_a_whole_take_or_is_ended_later(
+    book: JobBook, folder: Path, step: int
+) -> None:
+    job = rendered(book, folder)
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        die_before(step, patch)
+        book.history.delete(job.id)
+    with suppress(NotFound):
+        book.history.check_files()
+        left = [] if states(book, job) == [TakeFile.REMOVED] else [".json", ".png", ".wav"]
+        assert sorted(path.suffix for path in folder.iterdir()) == left
+        return
+    assert step == 4
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_user_moved_keeps_its_recipe(book: JobBook, folder: Path, tmp_path: Path) -> None:
+    job = rendered(book, folder)
+    audio(job).rename(tmp_path / "elsewhere.wav")
+    assert book.history.check_files() == 1
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".png"]
 
 
 def test_a_deleted_job_goes_with_its_files_and_leaves_its_children(book: JobBook, folder: Path) -> None:
@@ -353,7 +411,7 @@ def test_a_history_that_turns_read_only_is_said_and_changes_nothing(book: JobBoo
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot make"):
+    with pytest.raises(OutputError, match="file cannot be used: a file is in its place"):
         History.open(tmp_path / "file" / "history.db")
     with pytest.raises(OutputError, match="cannot be opened"):
         History.open(tmp_path)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from engine.audio import io
-from engine.errors import BadJson, EngineError, OutputError
+from engine.errors import BadJson, Cancelled, EngineError, OutputError
 from engine.jobs import Jobs
 from engine.models.bundle import debug_bundle, save_bundle
 from engine.outputs import free_stem
@@ -80,6 +81,52 @@ def test_the_recipe_renders_the_same_audio_again(jobs: Jobs, tmp_path: Path) -> 
     (again,) = do(jobs, recipe["spec"], tmp_path / "again")["takes"]
     first, second = (soundfile.read(each["path"])[0] for each in (take, again))
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_take_is_the_same_with_as_many_threads_again(threads: int, jobs: Jobs, tmp_path: Path) -> None:
+    spec = transfer(source(tmp_path / "in.wav"), seed=3)
+    used: list[object] = []
+
+    def note(kind: EventKind, payload: dict[str, object]) -> None:
+        if kind is EventKind.TAKE:
+            used.append(payload["threads"])
+            used.append(torch.get_num_threads())
+
+    takes: list[Any] = []
+    before = torch.get_num_threads()
+    for name, count in (("first", threads), ("usual", 0), ("again", threads)):
+        out = {"folder": str(tmp_path / name), "stem": "take"}
+        takes += jobs.render(spec, out, note, lambda: False, threads=count)["takes"]  # type: ignore[arg-type]
+    first, _, again = (soundfile.read(take["path"])[0] for take in takes)
+    assert np.array_equal(first, again)
+    assert used == [threads, before, before, before, threads, before]
+
+
+def test_a_job_tells_the_sizes_that_its_length_depends_on(jobs: Jobs, tmp_path: Path) -> None:
+    events: list[tuple[object, object]] = []
+    out = {"folder": str(tmp_path / "out"), "stem": "take"}
+    told = Jobs().render(
+        transfer(source(tmp_path / "in.wav")),
+        out,
+        lambda _, payload: events.append((payload.get("stage"), payload.get("step"))),
+        lambda: False,
+    )
+    assert (told["audio_s"], told["canvas_s"]) == (0.5, debug_bundle().card.canvas_s)
+    assert events[:2] == [("load", 0), ("load", 1)]
+
+
+def test_a_job_cancelled_while_its_model_was_loaded_renders_nothing(tmp_path: Path) -> None:
+    events: list[object] = []
+    out = {"folder": str(tmp_path / "out"), "stem": "take"}
+    with pytest.raises(Cancelled):
+        Jobs().render(
+            transfer(source(tmp_path / "in.wav")),
+            out,
+            lambda _, payload: events.append(payload.get("stage")),
+            lambda: bool(events),
+        )
+    assert events == ["load", "load"]
 
 
 def test_previews_can_be_heard_and_change_no_take(jobs: Jobs, tmp_path: Path) -> None:
@@ -171,7 +218,7 @@ def truncated_checkpoint(folder: Path) -> dict[str, object]:
 
 
 def endless_region(folder: Path) -> dict[str, object]:
-    return transfer(source(folder / "in.wav", length=8_000 * 11, rate_hz=8_000))
+    return transfer(source(folder / "in.wav", length=8_000 * 601, rate_hz=8_000))
 
 
 def missing_condition(folder: Path) -> dict[str, object]:

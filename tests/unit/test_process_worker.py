@@ -30,6 +30,13 @@ STUB = textwrap.dedent(
         emit(job, 0, "state", state="running", pid=os.getpid())
         if act == "die": os._exit(3)
         if act == "hang": time.sleep(3600)
+        if act.startswith("load"):
+            emit(job, 1, "progress", stage="load", step=0, total=1)
+            if act == "load for ever": time.sleep(3600)
+            while job not in cancelled: time.sleep(0.005)
+            time.sleep(0.3)
+            emit(job, 2, "progress", stage="load", step=1, total=1)
+            return emit(job, 3, "fail", code="cancelled", message="the job was cancelled", hint="")
         if act == "chatter": print("a library says hello")
         if act == "wait":
             while job not in cancelled and not stopped.is_set(): time.sleep(0.005)
@@ -161,6 +168,51 @@ def test_a_cancelled_order_ends_as_cancelled_by_force_if_need_be(act: str) -> No
             assert code_of(await told.end("a")) == "cancelled"
             await process.submit(order("b"))
             assert (await told.end("b")).kind is EventKind.DONE
+
+    run(scene)
+
+
+def test_an_order_that_loads_is_cancelled_at_once_and_the_process_loads_on() -> None:
+    async def scene() -> None:
+        async with worker(replace(CONFIG, cancel_grace_s=0.05)) as (process, told):
+            await process.submit(order("a", "load"))
+            await told.until(lambda: len(told.of("a")) == 2)
+            first = process.pid
+            process.cancel("a")
+            assert code_of(told.of("a")[-1]) == "cancelled"
+            await process.submit(order("b"))
+            assert (await told.end("b")).kind is EventKind.DONE
+            await process.submit(order("c", "wait"))
+            await told.until(lambda: bool(told.of("c")))
+            await asyncio.sleep(0.4)
+            assert process.pid == first and len(told.of("a")) == 3
+            process.cancel("c")
+            assert code_of(await told.end("c")) == "cancelled"
+
+    run(scene)
+
+
+def test_an_order_is_cancelled_at_once_while_the_process_starts() -> None:
+    async def scene() -> None:
+        async with worker(replace(CONFIG, cancel_grace_s=0.0)) as (process, told):
+            await process.submit(order("a", "wait"))
+            process.cancel("a")
+            assert [code_of(event) for event in told.of("a")] == ["cancelled"]
+            await process.submit(order("b"))
+            assert (await told.end("b")).kind is EventKind.DONE
+
+    run(scene)
+
+
+def test_a_load_that_never_ends_is_ended_with_all_that_waits_behind_it() -> None:
+    async def scene() -> None:
+        async with worker(replace(CONFIG, load_grace_s=0.2)) as (process, told):
+            await process.submit(order("a", "load for ever"))
+            await told.until(lambda: len(told.of("a")) == 2)
+            process.cancel("a")
+            await process.submit(order("b", "wait"))
+            assert code_of(await told.end("b")) == "timeout"
+            assert process.pid is None and [event.kind for event in told.of("a")].count(EventKind.FAIL) == 1
 
     run(scene)
 

@@ -9,6 +9,7 @@ import pytest
 
 from daw_bridge.messages.base import Reply
 from daw_bridge.messages.events import JobDoneEvent, JobStateEvent
+from daw_bridge.messages.live import ParamValue
 from daw_bridge.service import audience as module
 from daw_bridge.service.audience import SILENCE_S, Audience
 
@@ -20,6 +21,7 @@ class StubPeer:
     host: str = "127.0.0.1"
     told: list[Reply] = field(default_factory=list)
     port: str = ""
+    is_full: bool = False
 
     @property
     def target(self) -> str:
@@ -64,6 +66,40 @@ def test_ends_are_repeated_where_packets_are_lost_until_acknowledged() -> None:
         assert audience.concerns(peer)
         audience.acknowledge(peer, "J1")
         assert not audience.concerns(peer) and peer.told == [done()]
+        audience.close()
+
+    asyncio.run(scene())
+
+
+def test_of_a_sweep_the_first_value_and_the_last_are_told() -> None:
+    async def scene() -> None:
+        audience, peer, other = Audience(), StubPeer("a"), StubPeer("b")
+        audience.listen(peer, "s*", on=True)
+        audience.listen(other, "guidance", on=True)
+        for steps in range(1, 101):
+            audience.tell_parameter("steps", steps)
+        assert peer.told == [ParamValue(name="steps", value=1)]
+        async with asyncio.timeout(20):
+            while len(peer.told) < 2:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.005)
+        assert peer.told[1:] == [ParamValue(name="steps", value=100)] and other.told == []
+        audience.close()
+
+    asyncio.run(scene())
+
+
+def test_who_reads_nothing_is_told_the_latest_value_once_it_reads_again() -> None:
+    async def scene() -> None:
+        clock = SetClock()
+        audience, peer = Audience(clock), StubPeer("a", is_full=True)
+        audience.listen(peer, "*", on=True)
+        for steps in range(1, 101):
+            clock.now_s += 1.0
+            audience.tell_parameter("steps", steps)
+        assert peer.told == []
+        peer.is_full = False
+        audience.tell_parameter("guidance", 3.5)
+        assert peer.told == [ParamValue(name="steps", value=100), ParamValue(name="guidance", value=3.5)]
         audience.close()
 
     asyncio.run(scene())

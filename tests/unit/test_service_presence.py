@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from daw_bridge.errors import ServiceRunning
 from daw_bridge.service.presence import ServiceInfo, alone, announce, running_service
+from engine.errors import DiskFull, OutputError
 
 INFO = ServiceInfo(pid=12, host="127.0.0.1", udp_port=1, tcp_port=2, http_port=3)
 HOLDER = textwrap.dedent(
@@ -68,3 +70,27 @@ def test_an_announcement_that_is_none_is_not_believed(content: str, tmp_path: Pa
     with alone(tmp_path) as path:
         path.write_text(content)
         assert running_service(tmp_path) is None
+
+
+def test_a_place_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match=r"file/runtime cannot be used: a file is in its place"),
+        alone(tmp_path / "file" / "runtime"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, DiskFull), (errno.EROFS, OutputError)], ids=["full", "read-only"]
+)
+def test_an_announcement_that_cannot_be_written_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[OutputError]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(OutputError, match="service.json") as caught:
+        announce(tmp_path / "service.json", INFO)
+    assert type(caught.value) is kind

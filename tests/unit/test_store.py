@@ -299,4 +299,18 @@ def test_what_the_hub_does_not_have_is_explained(models: Path, monkeypatch: pyte
 
 def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(store.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.delenv(store.HOME_VARIABLE, raising=False)
     assert store.models_folder().is_absolute() and store.models_folder().name == "models"
+
+
+def test_models_move_with_everything_else_unless_they_have_a_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(store.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.setenv(store.HOME_VARIABLE, str(tmp_path / "home"))
+    assert store.models_folder() == tmp_path / "home" / "models"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(store.HOME_VARIABLE, "home")
+    assert store.models_folder() == tmp_path / "home" / "models"
+    monkeypatch.setenv(store.ENVIRONMENT_VARIABLE, str(tmp_path / "big"))
+    assert store.models_folder() == tmp_path / "big"

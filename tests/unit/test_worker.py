@@ -32,6 +32,7 @@ class StubJobs(Jobs):
         emit: Callable[..., None],
         cancelled: Callable[[], bool],
         previews: object = None,
+        threads: int = 0,
     ) -> dict[str, object]:
         emit(EventKind.PROGRESS, {"stage": "sample"})
         return self.act(cancelled)
@@ -73,6 +74,29 @@ class Pipe(io.RawIOBase):
 def test_a_ready_worker_says_so_first() -> None:
     (event,) = served()
     assert event == {"job_id": "", "seq": 0, "kind": "state", "payload": {"state": "ready", "protocol": 1}}
+
+
+@pytest.mark.parametrize(
+    ("ops", "expected"), [(("recall", "recall"), 0), (("recall", "render", "render"), 1)]
+)
+def test_only_heavy_work_lets_the_process_step_back(ops: tuple[str, ...], expected: int) -> None:
+    pipe, done, steps = Pipe(), threading.Semaphore(0), []
+
+    def act(_: object) -> dict[str, object]:
+        done.release()
+        return {}
+
+    jobs = StubJobs(act)
+    jobs.recall = act  # type: ignore[assignment, method-assign]
+    worker = Worker(pipe, io.BytesIO(), jobs, on_heavy_work=lambda: steps.append(""))  # type: ignore[arg-type]
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    for number, op in enumerate(ops):
+        pipe.send({**RENDER, "op": op, "job": str(number), "path": "take.wav"})
+        done.acquire()
+    pipe.end()
+    thread.join()
+    assert len(steps) == expected
 
 
 def test_jobs_end_with_done_and_count_their_events() -> None:

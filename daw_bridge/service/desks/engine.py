@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from daw_bridge.messages.answers import Done
+from daw_bridge.messages.answers import Done, Progress
 from daw_bridge.messages.service import (
     AudioProbe,
     AudioProbeDone,
+    AudioRecall,
+    AudioRecallDone,
     BlobGet,
     BlobGetDone,
     BlobPut,
@@ -32,9 +34,10 @@ from daw_bridge.service.blobs import Downloads, Uploads
 from daw_bridge.service.chores import Chores
 from daw_bridge.service.desk import Handlers
 from daw_bridge.service.paths import Paths
+from daw_bridge.service.room import fits
 from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
-from engine.errors import NotFound
+from engine.errors import NotFound, SpecError, TooLarge
 
 
 class EngineDesk:
@@ -53,6 +56,7 @@ class EngineDesk:
     def handlers(self) -> Handlers:
         return {
             AudioProbe: self._probe,
+            AudioRecall: self._recall,
             ModelList: self._models,
             ModelLoad: self._load,
             ModelVerify: self._verify,
@@ -76,14 +80,34 @@ class EngineDesk:
             length_samples=answer["length_samples"],
         )
 
+    async def _recall(self, session: Session, request: AudioRecall) -> AudioRecallDone:
+        path = self._paths.readable(session, request.path)
+        answer: dict[str, Any] = await self._chores.ask("recall", {"path": path})
+        spec, details = answer["spec"], answer["details"]
+        if not fits(spec):
+            raise TooLarge("the spec is longer than an answer", "The recipe is in the file beside the take.")
+        return AudioRecallDone(
+            rid=request.rid,
+            spec=spec,
+            place=answer["place"],
+            # The recipe names a file of its own: from another machine nobody may ask what there is.
+            source="none" if session.is_remote else answer["source"],
+            model=answer["model"],
+            details=details if fits([spec, details]) else {},
+        )
+
     async def _models(self, _: Session, request: ModelList) -> ModelListDone:
         answer = await self._chores.ask("models", {"action": "list"})
         models: Any = answer.get("models", [])
-        named = {str(model.get("name", "")): model for model in models}
+        page = models[request.offset :][: request.limit]
+        named = {str(model.get("name", "")): _told(model) for model in page}
         return ModelListDone(rid=request.rid, count=len(named), models=named)
 
-    async def _load(self, _: Session, request: ModelLoad) -> Done:
-        await self._runs.load(request.name)
+    async def _load(self, session: Session, request: ModelLoad) -> Done:
+        def tell(stage: str) -> None:
+            session.peer.send(Progress(rid=request.rid, request="model/load", stage=stage))
+
+        await self._runs.load(request.name, tell)
         return Done(rid=request.rid, request="model/load")
 
     async def _verify(self, _: Session, request: ModelVerify) -> ModelVerifyDone:
@@ -111,12 +135,26 @@ class EngineDesk:
         return Done(rid=request.rid, request="engine/quit")
 
     async def _put(self, session: Session, request: BlobPut) -> BlobPutDone:
+        _require_stream(session, request)
         received, whole = self._uploads.put(session.key, request)
         path = "" if whole is None else await asyncio.to_thread(whole.checked)
         return BlobPutDone(rid=request.rid, received=received, path=path)
 
-    async def _get(self, _: Session, request: BlobGet) -> BlobGetDone:
+    async def _get(self, session: Session, request: BlobGet) -> BlobGetDone:
+        _require_stream(session, request)
         path = Path(self._paths.own(request.path))
         # In a thread: the hash of a long file takes a while.
         count, sha256, data = await asyncio.to_thread(self._downloads.get, path, request.index)
         return BlobGetDone(rid=request.rid, index=request.index, count=count, sha256=sha256, data=data)
+
+
+def _told(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a model, without what is empty: an answer over UDP has little room."""
+    return {key: value for key, value in model.items() if value and key != "name"}
+
+
+def _require_stream(session: Session, request: BlobPut | BlobGet) -> None:
+    """Raise SpecError for a file on a link that loses packets."""
+    if session.peer.loses_packets:
+        hint = "Files that stay on this machine go by their paths."
+        raise SpecError(f"{request.address} works over TCP only", hint)

@@ -86,7 +86,10 @@ class JobDesk:
         folder = self._paths.folder(session, request.folder) if request.folder else str(self._folder)
         stem = request.stem or stem_of(spec)
         replaced = self._book.queue.in_slot(request.slot)
-        job = self._book.submit(spec, folder, stem, priority=request.priority, slot=request.slot)
+        threads = request.threads if isinstance(request, Submit) else 0
+        job = self._book.submit(
+            spec, folder, stem, priority=request.priority, slot=request.slot, threads=threads
+        )
         if replaced is not None:
             self._runs.ended(self._book.history.job(replaced.id))
         return self._accepted(session, request.rid, job, request.preview_every)
@@ -106,7 +109,8 @@ class JobDesk:
     def _retry(self, session: Session, request: JobRetry) -> Accepted:
         old = self._book.history.job(request.job_id)
         self._refuse(old.spec)
-        seed = (old.spec.seed + request.seed_step) % 2**63
+        step = request.seed_step
+        seed = None if step is None else (old.spec.seed + step) % 2**63
         return self._accepted(session, request.rid, self._book.retry(request.job_id, seed))
 
     def _accepted(self, session: Session, rid: str, job: Job, preview_every: int = 0) -> Accepted:
@@ -143,7 +147,9 @@ class JobDesk:
         return HistoryDeleteDone(rid=request.rid, takes=freed.takes, total_bytes=freed.total_bytes)
 
     def _tidy(self, _: Session, request: HistoryTidy) -> HistoryTidyDone:
-        freed = self._book.history.keep_within(request.max_bytes)
+        freed = self._book.history.keep_within(
+            request.max_bytes, None if request.everywhere else (self._folder,)
+        )
         return HistoryTidyDone(rid=request.rid, takes=freed.takes, total_bytes=freed.total_bytes)
 
     def _info(self, _: Session, request: JobInfo) -> JobInfoDone:
@@ -159,6 +165,7 @@ class JobDesk:
             "folder": job.folder,
             "priority": job.priority,
             "parent": job.parent_id,
+            "threads": job.threads,
             "created_s": job.created_s,
             "started_s": job.started_s,
             "ended_s": job.ended_s,

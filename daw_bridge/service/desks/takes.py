@@ -31,7 +31,7 @@ from daw_bridge.service.paths import Paths
 from daw_bridge.service.room import fits, listing
 from daw_bridge.service.session import Session
 from engine.errors import AudioMissing, NotFound, TooLarge
-from engine.spec_json import spec_to_dict
+from engine.spec_json import spec_of_take, spec_to_dict
 
 
 class TakeDesk:
@@ -82,7 +82,7 @@ class TakeDesk:
     def _recall(self, _: Session, request: TakeRecall) -> TakeRecallDone:
         entry = self._entry(request.job_id, request.index)
         job = self._book.history.job(request.job_id)
-        content = spec_to_dict(job.spec) | {"seed": entry.take.seed, "takes": 1}
+        content = spec_to_dict(spec_of_take(job.spec, entry.take))
         if not fits(content):
             recipe = Path(entry.take.path).with_suffix(".json")
             raise TooLarge("the spec is longer than an answer", f"It is in {recipe}.")

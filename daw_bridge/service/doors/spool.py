@@ -2,6 +2,7 @@
 
 A client writes NAME.json.part and renames it to NAME.json, which the service then removes. It answers with
 results/NAME.json, whole at any moment: first {"state": "accepted", ...}, in the end "finished" or "failed".
+Names that begin with a point are nobody's business. What is no plain file stays, and its result says why.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ class SpoolPeer:
     """The one client that all files are: what it is sent goes into the result of the file it is about."""
 
     loses_packets = False
+    is_full = False
     host = ""
     key: Hashable = ("spool",)
     target: Hashable = ("spool",)
@@ -168,18 +171,28 @@ class SpoolDoor:
     def _waiting(self) -> Iterator[Path]:
         try:
             with os.scandir(self._folder) as entries:
-                names = [
-                    entry.name
-                    for entry in entries
-                    if entry.name.endswith(".json")
-                    and entry.name not in self._left
-                    and entry.is_file(follow_symlinks=False)
-                ]
+                asking = filter(_asks, entries)
+                found = {entry.name: entry.is_file(follow_symlinks=False) for entry in asking}
         except OSError as error:
             _LOG.warning("the spool folder cannot be read: %s", error)
             return
-        for name in sorted(names)[:MAX_AT_ONCE]:
-            yield self._folder / name
+        # One that was taken away meanwhile may come again.
+        self._left &= found.keys()
+        for name in sorted(found.keys() - self._left)[:MAX_AT_ONCE]:
+            if found[name]:
+                yield self._folder / name
+            else:
+                self._leave(name)
+
+    def _leave(self, name: str) -> None:
+        """Answer once what is no plain file, and leave it to whoever put it there."""
+        self._left.add(name)
+        self._peer.asking = name
+        self._refuse(self._session, NotFound(f"{name} is not a plain file", "Write the spec itself there."))
+
+
+def _asks(entry: os.DirEntry[str]) -> bool:
+    return entry.name.endswith(".json") and not entry.name.startswith(".")
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -189,7 +202,9 @@ def _content(path: Path) -> dict[str, Any]:
         if len(data) > MAX_FILE_BYTES:
             raise TooLarge(f"{path.name} has more than {MAX_FILE_BYTES} bytes")
         content = parse_json(data.decode("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BadJson(f"{path.name} is not UTF-8") from error
+    except OSError as error:
         raise NotFound(f"{path.name} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise BadJson(f"{path.name} must hold a JSON object")
@@ -231,5 +246,10 @@ def _told(fail: Fail | JobFailEvent) -> dict[str, str]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    try:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

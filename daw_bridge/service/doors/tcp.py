@@ -70,6 +70,10 @@ class TcpDoor(asyncio.Protocol):
     def host(self) -> str:
         return self._host
 
+    @property
+    def is_full(self) -> bool:
+        return self._is_full
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         if len(self._connections) >= MAX_CONNECTIONS:

@@ -57,6 +57,7 @@ class UdpPeer:
     counted_s: float = 0.0
 
     loses_packets = True
+    is_full = False
 
     @property
     def key(self) -> Hashable:
