@@ -19,7 +19,7 @@ from engine.evaluation.sampling import BATCH, SamplingConfig, decode, encode, ge
 from engine.models.bundle import Bundle
 from engine.training.store import ClipStore
 
-TRANSFER_PAIRS, INPAINTED_CLIPS, RECONSTRUCTED_CLIPS = 48, 96, 192
+TRANSFER_PAIRS, INPAINTED_CLIPS, RECONSTRUCTED_CLIPS = 120, 96, 192
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 

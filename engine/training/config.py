@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dacite
 
+from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import SpecError
 from engine.evaluation.classifier import ClassifierRecipeConfig
 from engine.training.recipes.clap import ClapRecipeConfig
@@ -31,6 +32,7 @@ class ProjectConfig:
     clap: ClapRecipeConfig = field(default_factory=ClapRecipeConfig)
     ldm: LdmRecipeConfig = field(default_factory=LdmRecipeConfig)
     classifier: ClassifierRecipeConfig = field(default_factory=ClassifierRecipeConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
 
 def load_project(path: Path) -> ProjectConfig:

@@ -119,6 +119,7 @@ class Project:
                 unet=self.config.ldm.network,
                 vocoder=self.config.vocoder.network,
                 clap=self.config.clap.network,
+                schedule=self.config.schedule,
             ),
             training=self._history(),
         )
