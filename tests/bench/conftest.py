@@ -16,6 +16,7 @@ from tests.unit.twins import Inputs, Ours, Theirs, twins
 ROOT = Path(__file__).parents[2]
 REPORT = pytest.StashKey[Report]()
 CELLS_FULL = 256
+REGIONS_S = "2,10,60,300,600"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,14 @@ class BenchConfig:
     cells: length of the latents; 256 are 10.24 s.
     rounds: pairs of measurements (ours, theirs) for each short case.
     full: measure all of their 200 steps, and compare renders at full length.
+    regions_s: how long the regions are whose edits are measured.
     """
 
     cells: int
     rounds: int
     full: bool
     threads: int
+    regions_s: tuple[float, ...]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cells", type=int, default=CELLS_FULL, help="latent length; 256 cells are 10.24 s")
     group.addoption("--rounds", type=int, default=5, help="interleaved pairs of measurements")
     group.addoption("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of torch")
+    group.addoption("--regions", default=REGIONS_S, help="seconds of the regions of the cost curve")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     report = config.stash[REPORT]
     if report.rows:
         path = report.write(ROOT / "build" / "bench")
-        terminalreporter.section("beside diffusers, S size, random weights, float32")
+        terminalreporter.section("speed and memory: S size, random weights, float32; edits: starter model")
         terminalreporter.write_line(report.table())
         terminalreporter.write_line(f"also in {path.relative_to(ROOT)}")
 
@@ -58,7 +62,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def config(request: pytest.FixtureRequest) -> BenchConfig:
     option = request.config.getoption
     return BenchConfig(
-        cells=option("cells"), rounds=option("rounds"), full=option("full"), threads=option("threads")
+        cells=option("cells"),
+        rounds=option("rounds"),
+        full=option("full"),
+        threads=option("threads"),
+        regions_s=tuple(float(region_s) for region_s in option("regions").split(",")),
     )
 
 

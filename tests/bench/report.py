@@ -94,4 +94,6 @@ def _cpu_model() -> str:
 
 
 def _plain(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    if value is None:
+        return ""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
