@@ -9,6 +9,8 @@ from daw_bridge.jobs.size import Stages
 
 # After so many steps, or half of them, a job's own pace is all that counts.
 TRUSTED_STEPS = 3
+# Too little to be compared with.
+_NOTHING_S = 1e-6
 _FINISHING = {("decode", 0.0): 0.0, ("decode", 1.0): 0.9, ("rank", 1.0): 1.0}
 
 
@@ -73,7 +75,7 @@ class Stopwatch:
         if not self._sampled or self._sample_s <= 0:
             return expected_s, 1.0
         own_s = self._sample_s / self._sampled
-        if expected_s <= 0:
+        if expected_s <= _NOTHING_S:
             return own_s, 1.0
         trust = min(1.0, max(self._steps / TRUSTED_STEPS, 2 * self._sampled))
         pace = (own_s / expected_s) ** trust

@@ -140,18 +140,21 @@ def test_the_history_finds_a_job_and_makes_its_takes_again_bit_for_bit(
     assert beyond.stderr == f"error[not_found]: job {job_id} has no take 3. It has 2.\n"
 
 
+TIDY = ("history", "tidy", "--gb", "0", "--everywhere")
+
+
 def test_favourites_stay_when_the_rest_is_tidied_up(lived_in: Home, tmp_path: Path) -> None:
     for _ in range(3):
         assert lived_in.run(*SHORT, "--takes", "2", cwd=tmp_path).returncode == 0
     latest, middle, oldest = lived_in.jobs()[:3]
     kept = [take.path for take in (*latest.takes, middle.takes[1])]
     assert lived_in.run("history", "favourite", middle.id, "--take", "2", cwd=tmp_path).stderr == ""
-    assert " takes removed, " in lived_in.run("history", "tidy", "--gb", "0", cwd=tmp_path).stdout
+    assert " takes removed, " in lived_in.run(*TIDY, cwd=tmp_path).stdout
     assert sorted(map(str, tmp_path.glob("out/*.wav"))) == sorted(kept)
     starred = lived_in.run("history", "list", "--favourites", cwd=tmp_path).stdout.splitlines()
     assert [line.split()[0] for line in starred[1:]] == [middle.id]
     assert lived_in.run("history", "favourite", middle.id, "--take", "2", "--off", cwd=tmp_path).stderr == ""
-    assert lived_in.run("history", "tidy", "--gb", "0", cwd=tmp_path).stdout.startswith("1 takes removed, ")
+    assert lived_in.run(*TIDY, cwd=tmp_path).stdout.startswith("1 takes removed, ")
     shown = lived_in.run("history", "show", oldest.id, cwd=tmp_path).stdout
     assert shown.count("(removed, seed") == 2
 
@@ -237,7 +240,7 @@ def test_a_command_starts_no_service_that_was_stopped_on_purpose(
     assert (process.returncode, said) == (1, "")
     assert complained.startswith("error[timeout]: the service was stopped; what it had accepted waits")
     assert complained.count("\n") == 1
-    assert home.processes() == []
+    home.wait_for_quiet()
     with home.started("serve", cwd=tmp_path):
         job = home.wait_for(JobState.FINISHED)
     assert all(Path(take.path).exists() for take in job.takes)

@@ -94,5 +94,6 @@ def test_an_interrupt_waits_until_what_was_asked_is_known() -> None:
 
 
 def test_of_takes_that_were_made_twice_the_last_counts() -> None:
-    takes = [{"seed": 1, "path": "old"}, {"seed": 2, "path": "best"}, {"seed": 1, "path": "next"}]
-    assert [take["path"] for take in _newest(takes)] == ["best", "next"]
+    made = ((1, "a", "old"), (2, "b", "best"), (1, "a", "next"), (1, "c", "stronger"))
+    takes = [{"seed": seed, "spec_digest": digest, "path": path} for seed, digest, path in made]
+    assert [take["path"] for take in _newest(takes)] == ["best", "next", "stronger"]
