@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -26,6 +27,26 @@ def environment() -> dict[str, str]:
     paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
     own = {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     return {**_PATIENT, **os.environ, **own}
+
+
+async def start(
+    command: Sequence[str], log_path: Path | None, *, max_line_bytes: int, pass_fds: Sequence[int] = ()
+) -> asyncio.subprocess.Process:
+    """Start a process that is asked on its stdin and answers on its stdout, one line each; raises OSError.
+
+    It is in its own session: Ctrl-C at a terminal reaches only the service, which then decides.
+    """
+    with log_for(log_path) as log:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log if log is not None else asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+            env=environment(),
+            limit=max_line_bytes,
+            pass_fds=pass_fds,
+        )
 
 
 @contextmanager

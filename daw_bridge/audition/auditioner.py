@@ -19,7 +19,7 @@ from daw_bridge.audition.events import (
     AuditionKind,
     parse_line,
 )
-from daw_bridge.children import environment, log_for, module_command
+from daw_bridge.children import module_command, start
 from daw_bridge.errors import TimedOut
 from engine.errors import (
     AudioIOError,
@@ -182,20 +182,11 @@ class _Child:
         Raises:
             EngineError: it cannot be started.
         """
-        with log_for(config.log_path) as log:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *config.command,
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=log if log is not None else asyncio.subprocess.DEVNULL,
-                    start_new_session=True,
-                    env=environment(),
-                    limit=_MAX_LINE_BYTES,
-                )
-            except OSError as error:
-                message = f"the audition process cannot be started: {error.strerror or error}"
-                raise EngineError(message, "Install the program again.") from error
+        try:
+            process = await start(config.command, config.log_path, max_line_bytes=_MAX_LINE_BYTES)
+        except OSError as error:
+            message = f"the audition process cannot be started: {error.strerror or error}"
+            raise EngineError(message, "Install the program again.") from error
         return cls(process, config, on_event)
 
     @property

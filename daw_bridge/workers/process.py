@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daw_bridge.children import environment, log_for, module_command
+from daw_bridge.children import module_command, start
 from daw_bridge.workers.base import OnEvent, WorkOrder
 from daw_bridge.workers.lease import Lease
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
@@ -46,6 +46,7 @@ class _Active:
     steps tells that it has come to what sees a cancel; is_told that its end was told already.
     """
 
+    order: WorkOrder
     next_seq: int = 0
     steps: bool = False
     is_told: bool = False
@@ -56,8 +57,9 @@ class _Active:
 class ProcessWorker:
     """One child process; it starts with the first order, and again with the next one after its death.
 
-    Use it from one event loop. The child is in its own session: Ctrl-C at a terminal reaches only the
-    service, which then decides.
+    Where the child is ended for the sake of one order, those behind it, not begun, go to the next child.
+
+    Use it from one event loop.
     """
 
     def __init__(self, on_event: OnEvent, config: ProcessWorkerConfig | None = None) -> None:
@@ -66,6 +68,9 @@ class ProcessWorker:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._active: dict[str, _Active] = {}
+        self._is_closing = False
+        self._starting = asyncio.Lock()
+        self._handing_over: set[asyncio.Task[None]] = set()
 
     @property
     def pid(self) -> int | None:
@@ -74,26 +79,38 @@ class ProcessWorker:
     async def submit(self, order: WorkOrder) -> None:
         """Hand an order over; one that cannot be handed over fails by an event, as any other."""
         assert order.job_id not in self._active, f"the worker has {order.job_id} already"
-        self._active[order.job_id] = _Active()
+        active = self._active[order.job_id] = _Active(order=order)
+        await self._hand_over(active)
+
+    async def _hand_over(self, active: _Active) -> None:
+        order = active.order
         try:
             process = await self._running()
         except OSError as error:
             self._fail(order.job_id, _not_started(error))
             return
-        self._watch(order.job_id)
+        if self._active.get(order.job_id) is not active:
+            return  # cancelled while the child was started
+        self._watch(active)
         self._send(process, {**order.arguments, "op": order.op, "job": order.job_id})
 
     def cancel(self, job_id: str) -> None:
         active = self._active.get(job_id)
-        if active is None or self._process is None or active.ends_with is not None:
+        if active is None or active.ends_with is not None:
             return
-        active.ends_with = ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
+        if self._process is None:
+            self._fail(job_id, _CANCELLED)
+            return
+        active.ends_with = _CANCELLED
         self._send(self._process, {"op": "cancel", "job": job_id})
-        self._schedule(active, self.config.cancel_grace_s if active.steps else self.config.load_grace_s)
+        self._expect_end(active)
         if not active.steps:
-            self._tell_end(job_id, active)
+            self._tell_end(active)
 
     async def close(self) -> None:
+        self._is_closing = True
+        for task in self._handing_over:
+            task.cancel()
         process, reader = self._process, self._reader
         if process is None or reader is None:
             return
@@ -105,26 +122,18 @@ class ProcessWorker:
             await reader
 
     async def _running(self) -> asyncio.subprocess.Process:
-        if self._process is None:
-            self._process = await self._started()
-            self._reader = asyncio.create_task(self._read(self._process), name="worker events")
-        return self._process
+        async with self._starting:
+            if self._process is None:
+                self._process = await self._started()
+                self._reader = asyncio.create_task(self._read(self._process), name="worker events")
+            return self._process
 
     async def _started(self) -> asyncio.subprocess.Process:
-        lease = self.config.lease
+        config, lease = self.config, self.config.lease
         if lease is not None:
             lease.forget()
-        with log_for(self.config.log_path) as log:
-            process = await asyncio.create_subprocess_exec(
-                *self.config.command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log if log is not None else asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-                env=environment(),
-                limit=MAX_LINE_BYTES,
-                pass_fds=() if lease is None else lease.fds,
-            )
+        fds = () if lease is None else lease.fds
+        process = await start(config.command, config.log_path, max_line_bytes=MAX_LINE_BYTES, pass_fds=fds)
         if lease is not None:
             lease.note(process.pid)
         return process
@@ -152,17 +161,23 @@ class ProcessWorker:
         if event is None or active is None or event.seq != active.next_seq:
             return
         active.next_seq += 1
-        active.steps = not _is_uninterruptible(event)
+        could_step, active.steps = active.steps, not _is_uninterruptible(event)
         if event.kind in _ENDS:
             self._forget(event.job_id)
         elif active.ends_with is None:
-            self._watch(event.job_id)
+            self._watch(active)
+        elif active.steps != could_step:
+            self._expect_end(active)
         if not active.is_told:
             self._on_event(event)
 
-    def _watch(self, job_id: str) -> None:
+    def _watch(self, active: _Active) -> None:
         """Expect the next event of an order within stall_s."""
-        self._schedule(self._active[job_id], self.config.stall_s)
+        self._schedule(active, self.config.stall_s)
+
+    def _expect_end(self, active: _Active) -> None:
+        """Expect the end of a cancelled order, within what the work that it is at may take."""
+        self._schedule(active, self.config.cancel_grace_s if active.steps else self.config.load_grace_s)
 
     def _schedule(self, active: _Active, delay_s: float) -> None:
         if active.deadline is not None:
@@ -170,10 +185,7 @@ class ProcessWorker:
         active.deadline = asyncio.get_running_loop().call_later(delay_s, self._expire, active)
 
     def _expire(self, active: _Active) -> None:
-        # With one that was cancelled while it loaded, all end that wait behind it.
-        hung = self._active.values() if active.is_told else (active,)
-        for one in hung:
-            one.ends_with = one.ends_with or _HUNG
+        active.ends_with = active.ends_with or _hung(self.config.stall_s)
         self._kill()
 
     def _kill(self) -> None:
@@ -181,22 +193,33 @@ class ProcessWorker:
             _kill_quietly(self._process)
 
     def _bury(self, status: int) -> None:
-        """Fail what the dead child had not ended; the next order starts another child."""
+        """End what the dead child had begun; orders that only waited behind one to blame go to another."""
         self._process = self._reader = None
+        is_blamed = any(active.ends_with is not None for active in self._active.values())
+        goes_on = is_blamed and not self._is_closing
         for job_id, active in list(self._active.items()):
-            self._fail(job_id, active.ends_with or _death(status, self.config.log_path))
+            if goes_on and active.ends_with is None and active.next_seq == 0:
+                self._hand_over_again(active)
+            else:
+                self._fail(job_id, active.ends_with or _death(status, self.config.log_path))
+
+    def _hand_over_again(self, active: _Active) -> None:
+        task = asyncio.create_task(self._hand_over(active), name="worker hands over again")
+        self._handing_over.add(task)
+        task.add_done_callback(self._handing_over.discard)
 
     def _fail(self, job_id: str, info: ErrorInfo) -> None:
         active = self._active[job_id]
         active.ends_with = info
         self._forget(job_id)
         if not active.is_told:
-            self._tell_end(job_id, active)
+            self._tell_end(active)
 
-    def _tell_end(self, job_id: str, active: _Active) -> None:
+    def _tell_end(self, active: _Active) -> None:
         assert active.ends_with is not None, "an order ends for a reason"
         info, active.is_told = active.ends_with, True
         payload: dict[str, object] = {"code": info.code.value, "message": info.message, "hint": info.hint}
+        job_id = active.order.job_id
         self._on_event(JobEvent(job_id=job_id, seq=active.next_seq, kind=EventKind.FAIL, payload=payload))
 
     def _forget(self, job_id: str) -> None:
@@ -232,11 +255,15 @@ def parse_event(line: bytes) -> JobEvent | None:
         return None
 
 
-_HUNG = ErrorInfo(
-    code=ErrorCode.TIMEOUT,
-    message="the render process said nothing for too long and was ended",
-    hint="Try again; choose a shorter region if it happens again.",
-)
+_CANCELLED = ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
+
+
+def _hung(stall_s: float) -> ErrorInfo:
+    return ErrorInfo(
+        code=ErrorCode.TIMEOUT,
+        message=f"the render process said nothing for {stall_s:g} s and was ended",
+        hint="Try again; choose a shorter region if it happens again.",
+    )
 
 
 def _kill_quietly(process: asyncio.subprocess.Process) -> None:

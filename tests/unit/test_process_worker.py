@@ -25,8 +25,10 @@ STUB = textwrap.dedent(
     def emit(job, seq, kind, **payload):
         sys.stdout.write(json.dumps({"job_id": job, "seq": seq, "kind": kind, "payload": payload}) + chr(10))
         sys.stdout.flush()
-    cancelled, stopped = set(), threading.Event()
+    cancelled, stopped, busy = set(), threading.Event(), threading.Lock()
     def do(job, act):
+        # The real worker does one order after the other; here only those that ask for it wait.
+        if act in ("load for ever", "hang", "wait behind"): busy.acquire()
         emit(job, 0, "state", state="running", pid=os.getpid())
         if act == "die": os._exit(3)
         if act == "hang": time.sleep(3600)
@@ -204,15 +206,48 @@ def test_an_order_is_cancelled_at_once_while_the_process_starts() -> None:
     run(scene)
 
 
-def test_a_load_that_never_ends_is_ended_with_all_that_waits_behind_it() -> None:
+def test_a_load_that_never_ends_is_ended_and_what_waits_behind_it_goes_to_another_process() -> None:
+    async def scene() -> None:
+        async with worker(replace(CONFIG, load_grace_s=0.2)) as (process, told):
+            await process.submit(order("a", "load for ever"))
+            await told.until(lambda: len(told.of("a")) == 2)
+            first, _ = process.pid, process.cancel("a")
+            await process.submit(order("b", "wait behind"))
+            assert (await told.end("b")).kind is EventKind.DONE
+            assert process.pid not in (None, first)
+            assert [event.kind for event in told.of("a")].count(EventKind.FAIL) == 1
+
+    run(scene)
+
+
+def test_an_order_that_hangs_after_it_was_told_cancelled_is_ended_as_soon_as_any_other() -> None:
+    async def scene() -> None:
+        # Were it still given the time of a load, the test would end by its own time-out.
+        async with worker(replace(CONFIG, load_grace_s=1000.0)) as (process, told):
+            await process.submit(order("a", "hang"))
+            process.cancel("a")
+            assert code_of(await told.end("a")) == "cancelled"
+            await process.submit(order("b", "wait behind"))
+            assert (await told.end("b")).kind is EventKind.DONE
+
+    run(scene)
+
+
+def test_what_waits_for_a_new_process_can_be_cancelled() -> None:
     async def scene() -> None:
         async with worker(replace(CONFIG, load_grace_s=0.2)) as (process, told):
             await process.submit(order("a", "load for ever"))
             await told.until(lambda: len(told.of("a")) == 2)
             process.cancel("a")
-            await process.submit(order("b", "wait"))
-            assert code_of(await told.end("b")) == "timeout"
-            assert process.pid is None and [event.kind for event in told.of("a")].count(EventKind.FAIL) == 1
+            await process.submit(order("b", "wait behind"))
+            async with asyncio.timeout(20):
+                while process.pid is not None:  # noqa: ASYNC110 - nobody is told of this moment
+                    await asyncio.sleep(0)
+            process.cancel("b")
+            assert code_of(await told.end("b")) == "cancelled"
+            await process.submit(order("c"))
+            assert (await told.end("c")).kind is EventKind.DONE
+            assert len(told.of("b")) == 1
 
     run(scene)
 
