@@ -85,7 +85,10 @@ class JobDisplay:
 def show_takes(takes: list[Mapping[str, object]]) -> None:
     """List the files of a finished job, best first."""
     for take in takes:
-        details = f"seed {take['seed']}, similarity {take['clap_score']:.2f}, peak {take['peak_db']:.1f} dB"
+        # Takes that an earlier version made of an interrupted job have none.
+        score = "" if take["score"] is None else f"score {take['score']:.2f}, "
+        likeness = f"similarity {take['clap_score']:.2f}"
+        details = f"seed {take['seed']}, {score}{likeness}, peak {take['peak_db']:.1f} dB"
         say(f"{shown_path(str(take['path']))}  ({details})")
 
 

@@ -74,6 +74,17 @@ def spec_of_take(spec: RenderSpec, take: Take) -> RenderSpec:
     return found or replace(spec, sweep=(), seed=take.seed, takes=1)
 
 
+def take_from_dict(value: object) -> Take:
+    """Read a take as recipes and render processes tell it.
+
+    Raises:
+        BadJson: a missing, unknown or mistyped key.
+        SpecError: a length that no file has.
+    """
+    take: Take = decode(Take, value, "take", _SHAPES)
+    return take
+
+
 def mask_to_dict(mask: Mask) -> dict[str, object]:
     """Return the mask as plain JSON values."""
     encoded = encode(mask, _SHAPES)

@@ -347,6 +347,9 @@ class Take:
     score: float | None = None
     source_score: float | None = None
 
+    def __post_init__(self) -> None:
+        _within("length_samples", self.length_samples, 0, 2**63 - 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEvent:

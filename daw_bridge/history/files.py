@@ -7,7 +7,6 @@ a take is removed, its audio becomes NAME.part first.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -17,8 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daw_bridge.jobs.state import Job
-from engine.errors import BadJson, OutputError
-from engine.spec_json import digest, parse_json
+from engine.errors import BadJson, OutputError, SpecError
+from engine.spec_json import digest, parse_json, take_from_dict
 from engine.types import Take
 
 PART_SUFFIX = ".part"
@@ -242,26 +241,7 @@ def _take_of(base: Path, audio: Path | None, spec_digest: str) -> Take | None:
         content = parse_json(recipe.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get("digest") != spec_digest:
             return None
-        take = _read_take(content.get("take"))
-    except (OSError, BadJson, TypeError, ValueError, OverflowError):
+        take = take_from_dict(content.get("take"))
+    except (OSError, ValueError, BadJson, SpecError):
         return None
     return take if audio is None else replace(take, path=str(audio))
-
-
-def _read_take(value: object) -> Take:
-    if not isinstance(value, dict) or set(value) != set(Take.__dataclass_fields__):
-        raise ValueError("not a take")
-    take = Take(
-        path=str(value["path"]),
-        seed=int(value["seed"]),
-        clap_score=float(value["clap_score"]),
-        peak_db=float(value["peak_db"]),
-        rms_db=float(value["rms_db"]),
-        length_samples=int(value["length_samples"]),
-        spec_digest=str(value["spec_digest"]),
-    )
-    if not all(math.isfinite(number) for number in (take.clap_score, take.peak_db, take.rms_db)):
-        raise ValueError("not finite")
-    if not 0 <= take.length_samples < 2**63:
-        raise ValueError("no length")
-    return take

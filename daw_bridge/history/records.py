@@ -96,12 +96,15 @@ def add_take(database: Database, job_seq: int, folder: str, take: Take) -> None:
         TakeFile.PRESENT.value,
     )
     database.execute(
-        "INSERT INTO takes (job_seq, path, seed, clap_score, peak_db, rms_db, length_samples, spec_digest,"
-        " audio_bytes, audio_mtime_ns, total_bytes, file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO takes (job_seq, path, seed, clap_score, score, source_score, peak_db, rms_db,"
+        " length_samples, spec_digest, audio_bytes, audio_mtime_ns, total_bytes, file)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         job_seq,
         path,
         str(take.seed),
         take.clap_score,
+        take.score,
+        take.source_score,
         take.peak_db,
         take.rms_db,
         take.length_samples,
@@ -197,6 +200,8 @@ def _take_entry(row: sqlite3.Row, job_id: str, number: int) -> TakeEntry:
         rms_db=row["rms_db"],
         length_samples=row["length_samples"],
         spec_digest=row["spec_digest"],
+        score=row["score"],
+        source_score=row["source_score"],
     )
     return TakeEntry(
         job_id=job_id,

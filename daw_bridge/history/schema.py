@@ -113,5 +113,8 @@ _ROOM = "CREATE INDEX takes_room ON takes (path, total_bytes) WHERE file = 'pres
 # With how many threads a job's takes are calculated; 0: not known.
 _THREADS = "ALTER TABLE jobs ADD COLUMN threads INTEGER NOT NULL DEFAULT 0;"
 
+# NULL: a take of an earlier version, or nothing to compare it with.
+_SCORES = "ALTER TABLE takes ADD COLUMN score REAL; ALTER TABLE takes ADD COLUMN source_score REAL;"
+
 # Step N leads from version N to N + 1 and is never changed once released.
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INPUT_FACTS, _STAGES, _THREADS, _ROOM)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INPUT_FACTS, _STAGES, _THREADS, _ROOM, _SCORES)

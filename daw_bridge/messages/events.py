@@ -72,6 +72,7 @@ class JobTakeEvent(Reply):
     rms_db: float = arg(LEVEL)
     length_samples: int = arg(Whole("exact length in sample frames", 192_000, 0, MAX_SEED))
     spec_digest: str = arg(Text("SHA-256 of the spec that gives this take alone", "9f86d0", most=64))
+    score: float = arg(Number("what takes are ordered by: likeness less penalties", 0.38, -2.0, 2.0))
     # Last: Pure Data and SuperCollider read no 64-bit numbers, and nothing that comes after one.
     seed: int = arg(Whole("seed that gave it", 7, 0, MAX_SEED))
 

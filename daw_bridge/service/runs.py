@@ -31,8 +31,8 @@ from daw_bridge.service.audience import Audience
 from daw_bridge.workers.asking import Questions, error_of
 from daw_bridge.workers.base import OnEvent, Worker, WorkOrder
 from engine.errors import EngineError, OutputError
-from engine.spec_json import spec_to_dict
-from engine.types import MAX_TAKES, ErrorCode, ErrorInfo, EventKind, JobEvent, RenderSpec, Take
+from engine.spec_json import spec_to_dict, take_from_dict
+from engine.types import MAX_TAKES, ErrorCode, ErrorInfo, EventKind, JobEvent, RenderSpec
 
 RETRY_S = 5.0
 # Beyond so many jobs the time of those before a job is extrapolated.
@@ -247,7 +247,7 @@ class Runs:
         return self.book.fail(job_id, info)
 
     async def _add_take(self, run: _Run, payload: Mapping[str, object]) -> None:
-        take = take_of(payload)
+        take = take_from_dict({name: value for name, value in payload.items() if name != "threads"})
         threads = int(number(payload, "threads"))
         job = await self._written(lambda: self.book.add_take(run.job.id, take, threads))
         event = JobTakeEvent(
@@ -256,6 +256,7 @@ class Runs:
             index=len(job.takes) - 1,
             path=take.path,
             clap_score=take.clap_score,
+            score=take.clap_score if take.score is None else take.score,
             seed=take.seed,
             peak_db=take.peak_db,
             rms_db=take.rms_db,
@@ -331,19 +332,6 @@ def _seen(run: _Run, payload: Mapping[str, object]) -> Stages:
     """Return where a job's time went, and the sizes that only its worker knows."""
     sizes = (number(payload, "canvas_s"), number(payload, "audio_s"))
     return replace(run.watch.stages(), canvas_s=sizes[0], audio_s=sizes[1])
-
-
-def take_of(payload: Mapping[str, object]) -> Take:
-    """Read the take of a worker's event."""
-    return Take(
-        path=str(payload["path"]),
-        seed=int(str(payload["seed"])),
-        clap_score=number(payload, "clap_score"),
-        peak_db=number(payload, "peak_db"),
-        rms_db=number(payload, "rms_db"),
-        length_samples=int(number(payload, "length_samples")),
-        spec_digest=str(payload["spec_digest"]),
-    )
 
 
 def end_of(job: Job, seq: int) -> JobDoneEvent | JobFailEvent:

@@ -193,6 +193,7 @@ def written(spec: RenderSpec, folder: Path, stem: str, index: int) -> Take:
         rms_db=-20.0,
         length_samples=32_000,
         spec_digest=digest(spec),
+        score=0.375,
     )
     folder.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").write_text(json.dumps({"digest": take.spec_digest}), encoding="utf-8")

@@ -40,6 +40,8 @@ def a_take(job: Job, number: int = 1, **changes: Any) -> Take:
         "path": str(Path(job.folder, f"{job.file_stem}_{number}.wav")),
         "seed": job.spec.seed + number - 1,
         "clap_score": 0.5,
+        "score": 0.375,
+        "source_score": 0.25,
         "peak_db": -1.0,
         "rms_db": -20.0,
         "length_samples": 32_000,

@@ -326,7 +326,7 @@ def test_an_error_becomes_the_answer_that_tells_it() -> None:
 def test_an_event_has_its_job_in_the_address() -> None:
     take = JobTakeEvent(
         job_id="01J", seq=3, index=0, path="/takes/rain_1.wav", clap_score=0.4, seed=2**40, peak_db=-1.0,
-        rms_db=-18.0, length_samples=64_000, spec_digest="0" * 64,
+        rms_db=-18.0, length_samples=64_000, spec_digest="0" * 64, score=0.25,
     )  # fmt: skip
     address, args = take.format()
     assert address == "/ldm/1/job/01J/take"
