@@ -242,8 +242,8 @@ def _prepared(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         _require_whole(connection, path)
-        for number, step in enumerate(migrations[version:], version + 1):
-            _migrate(connection, step, number)
+        if version < len(migrations):
+            _migrate(connection, migrations[version:], len(migrations))
         # Only now: a step that makes a table anew must not empty those that refer to it.
         connection.execute("PRAGMA foreign_keys = ON")
     return connection
@@ -258,8 +258,14 @@ def _opened(name: str | Path, path: Path) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     """Return the version of the schema, 0 of an empty file; raises for files of others and of the future."""
-    version, owner = _pragma(connection, "user_version"), _pragma(connection, "application_id")
-    is_empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    # In one transaction: a service may be making the file between two looks at it.
+    connection.execute("BEGIN")
+    try:
+        version, owner = _pragma(connection, "user_version"), _pragma(connection, "application_id")
+        is_empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     if owner != APPLICATION_ID and not (is_empty and owner == 0):
         raise OutputError(f"{path} is a database of another program", "Choose another file.")
     if version > newest:
@@ -269,10 +275,15 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     return version
 
 
-def _migrate(connection: sqlite3.Connection, step: str, number: int) -> None:
-    marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number};"
+# A step may end with a comment.
+_SEPARATOR = ";\n"
+
+
+def _migrate(connection: sqlite3.Connection, steps: Sequence[str], version: int) -> None:
+    """Bring the file to a version in one transaction: nobody ever reads one in between."""
+    marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version};"
     try:
-        connection.executescript(f"BEGIN IMMEDIATE; {step}; {marks} COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE; {_SEPARATOR.join(steps)}; {marks} COMMIT;")
     except BaseException:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -301,6 +301,25 @@ def test_a_history_in_the_making_is_none_yet(tmp_path: Path) -> None:
         made.execute("PRAGMA journal_mode = WAL")
         with pytest.raises(NotFound, match="there is no history yet"):
             History.reader(path)
+
+
+def test_who_reads_while_a_history_is_made_finds_none_or_all_of_it(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.db" for number in range(30)]
+
+    def make() -> None:
+        for path in paths:
+            History.open(path).close()
+
+    maker = Thread(target=make)
+    maker.start()
+    for path in paths:
+        found = None
+        while found is None:
+            with suppress(NotFound):
+                found = History.reader(path)
+        assert tuple(found.entries()) == ()
+        found.close()
+    maker.join()
 
 
 def test_a_step_that_fails_leaves_the_older_version_whole(tmp_path: Path) -> None:
