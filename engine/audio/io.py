@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from engine.audio.chunks import missing_bytes
 from engine.audio.grid import samples_at
 from engine.audio.metadata import Metadata
+from engine.audio.riff import missing_audio_bytes
 from engine.errors import AudioIOError, AudioMissing, DiskFull, OutputError, SpecError, TooLarge
 from engine.types import MAX_DURATION_S, TimeSpan
 
@@ -264,7 +264,8 @@ def _require_file(path: Path) -> None:
 
 def _require_whole(path: Path) -> None:
     try:
-        missing = missing_bytes(path)
+        with path.open("rb") as file:
+            missing = missing_audio_bytes(file)
     except OSError as error:
         raise AudioIOError(f"cannot read {path}", "Check the path and its permissions.") from error
     if missing:

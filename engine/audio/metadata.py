@@ -58,7 +58,7 @@ def read_metadata(path: str | Path) -> Metadata:
 
 def _from_chunks(file: BinaryIO) -> Metadata | None:
     container = container_of(file)
-    if container is None:
+    if container is None or (container.kind == b"WAVE" and container.order == "big"):
         return None
     chunks = (chunk for chunk in container.chunks if _is_carried(chunk.name))
     build = Build.RIFF if container.order == "little" else Build.AIFF

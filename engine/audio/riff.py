@@ -15,7 +15,15 @@ _HEADER_BYTES = 8
 _FIRST_CHUNK = 12
 _SEE_LONG_SIZES = 0xFFFFFFFF
 _AUDIO = (b"data", b"SSND")
-_ORDERS: dict[bytes, Order] = {b"RIFF": "little", b"RF64": "little", b"BW64": "little", b"FORM": "big"}
+# Programs that write into a pipe cannot know the length: ffmpeg puts 2^32 - 1, others about 2^31.
+_UNKNOWN_BYTES = 0x7F000000
+_ORDERS: dict[bytes, Order] = {
+    b"RIFF": "little",
+    b"RF64": "little",
+    b"BW64": "little",
+    b"RIFX": "big",
+    b"FORM": "big",
+}
 
 Order = Literal["little", "big"]
 Parts = Sequence[tuple[bytes, bytes]]
@@ -23,11 +31,12 @@ Parts = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Where a chunk's content lies in the file, as far as the file goes."""
+    """Where a chunk's content lies in the file, as far as the file goes, and how much of it is missing."""
 
     name: bytes
     start: int
     size: int
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +56,13 @@ def container_of(file: BinaryIO) -> Container | None:
     if order is None or len(head) < _FIRST_CHUNK:
         return None
     return Container(kind=head[8:], order=order, chunks=tuple(_chunks(file, order)))
+
+
+def missing_audio_bytes(file: BinaryIO) -> int:
+    """Return how much audio a file lacks that its header promises, which libsndfile does not tell."""
+    container = container_of(file)
+    audio = (chunk for chunk in container.chunks if chunk.name in _AUDIO) if container else ()
+    return next((chunk.missing for chunk in audio), 0)
 
 
 def content_of(file: BinaryIO, chunk: Chunk) -> bytes:
@@ -98,10 +114,12 @@ def _chunks(file: BinaryIO, order: Order) -> Iterator[Chunk]:
         if len(header) < _HEADER_BYTES:
             return
         name, size = header[:4], int.from_bytes(header[4:], order)
-        if size == _SEE_LONG_SIZES:
-            size = long_sizes.get(name, size)
+        is_long = size == _SEE_LONG_SIZES and long_sizes.get(name, 0) > 0
+        size = long_sizes[name] if is_long else size
         start = place + _HEADER_BYTES
-        chunk = Chunk(name=name, start=start, size=min(size, length - start))
+        there = min(size, length - start)
+        missing = size - there if is_long or size < _UNKNOWN_BYTES else 0
+        chunk = Chunk(name=name, start=start, size=there, missing=missing)
         if name == b"ds64":
             long_sizes = _long_sizes(content_of(file, Chunk(name=name, start=start, size=min(size, 4096))))
         yield chunk
