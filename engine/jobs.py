@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 
-from engine.audio.io import AudioClip, encode, prepare_folder, probe, read_clip, write_files
+from engine.audio.io import AudioClip, prepare_folder, probe, read_clip
 from engine.audio.metadata import read_metadata
+from engine.audio.own_part import LATENTS, read_bound
 from engine.errors import BadJson, Cancelled
 from engine.model_jobs import run_models
 from engine.models.bundle import Bundle, debug_bundle, load_bundle
 from engine.models.store import model_folder
-from engine.outputs import Making, free_stem, write_take
+from engine.outputs import Making, free_stem, write_preview, write_take
 from engine.recall import recall
 from engine.render import Preview, Progress, RenderedTake, TakeDropped, render
 from engine.requests import Request, text_of
@@ -66,13 +67,14 @@ class Jobs:
         clip = _clip(spec, 0.0)
         prepare_folder(folder, _needed_bytes(spec, clip))
         bundle = self._bundle(spec.model, emit)
-        clip = _clip(spec, bundle.card.canvas_s)
+        clip = _with_origin(spec, _clip(spec, bundle.card.canvas_s))
 
         def on_event(event: Progress | TakeDropped | Preview) -> None:
             if not isinstance(event, Preview):
                 emit(EventKind.PROGRESS, _told(event))
             elif wanted is not None:
-                emit(EventKind.PREVIEW, _write_preview(event, wanted.folder))
+                path = write_preview(spec, event, clip, wanted.folder, self._clock())
+                emit(EventKind.PREVIEW, {"path": str(path), "step": event.step, "take": event.take})
 
         if cancelled():
             # While the model was loaded, which nothing interrupts.
@@ -148,17 +150,18 @@ def _previews_of(request: Request | None) -> _Previews | None:
     return _Previews(folder=Path(text_of(request, "folder", "previews")), every=every)
 
 
-def _write_preview(preview: Preview, folder: Path) -> Payload:
-    path = folder / f"take{preview.take}-step{preview.step}{preview.clip.suffix}"
-    write_files({path: encode(preview.clip)})
-    return {"path": str(path), "step": preview.step, "take": preview.take}
-
-
 def _clip(spec: RenderSpec, context_s: float) -> AudioClip | None:
     if spec.region is None or not spec.task.needs_region:
         return None
-    clip = read_clip(spec.region.path, spec.region.span, context_s=context_s)
-    return replace(clip, metadata=read_metadata(spec.region.path))
+    return read_clip(spec.region.path, spec.region.span, context_s=context_s)
+
+
+def _with_origin(spec: RenderSpec, clip: AudioClip | None) -> AudioClip | None:
+    """Add what the file tells besides its audio, and of a take the latents that it keeps."""
+    if spec.region is None or clip is None:
+        return None
+    path = Path(spec.region.path)
+    return replace(clip, metadata=read_metadata(path), latents=read_bound(path, LATENTS))
 
 
 def _written(

@@ -58,12 +58,15 @@ def empty_part(bundle: Bundle, cells: int) -> LatentPart:
 def encoded_part(
     bundle: Bundle, canvas: Canvas, mask: Mask | None, grid: LatentGrid, anchor: Anchor | None = None
 ) -> LatentPart:
-    """Encode a canvas as the posterior's mode, scaled, and draw the mask on its cells.
+    """Encode a canvas as the posterior's mode, scaled, and draw the mask on its cells; what is known stays.
 
     Windows meet at bar lines where the anchor knows the tempo, else where sounds begin.
     """
     audio_BS = torch.from_numpy(canvas.audio_VS.astype(np.float32)).to(_device(bundle))
     source_BCHW = encode_long(bundle, audio_BS) * bundle.scale_factor
+    for known in canvas.known:
+        where = slice(known.first_cell, known.first_cell + known.latent_CHW.shape[1])
+        source_BCHW[known.voice, :, where] = torch.from_numpy(known.latent_CHW).to(source_BCHW)
     regenerate_HW = None
     if mask is not None:
         drawn_HW = latent_mask(mask, grid, cells=canvas.patch.cells, offset_samples=-canvas.first_sample)

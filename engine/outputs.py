@@ -10,12 +10,12 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from engine.audio.broadcast import Coding
 from engine.audio.io import AudioClip, bits_of, encode, write_files
+from engine.audio.level import in_blocks
 from engine.audio.markers import Cut
 from engine.audio.metadata import Metadata
+from engine.audio.own_part import bound, samples_sha256
 from engine.audio.plot import Panel, spectrogram_png
 from engine.audio.provenance import Provenance, stamped
 from engine.audio.recipe import GENERATOR, Recipe
@@ -23,13 +23,17 @@ from engine.edit.contract import Contract
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import OutputError
 from engine.ranking import Ranking
-from engine.render import RenderedTake
+from engine.render import Preview, RenderedTake
 from engine.spec_json import digest, spec_to_dict
 from engine.types import RenderSpec, Take
 
 SIDECAR_VERSION = 1
 SOFTWARE = f"{GENERATOR} {version('daw-bridge')}"
-_HASHED_SAMPLES = 2**16
+_HEAD: Recipe = {
+    "schema_version": SIDECAR_VERSION,
+    "generator": f"{SOFTWARE}; this audio was made or changed by an AI model",
+    "ai_generated": True,
+}
 _SUFFIXES = (".wav", ".flac", ".aiff", ".json", ".png")
 
 
@@ -81,14 +85,16 @@ def write_take(
         source_score=rendered.ranking.source_score,
     )
     sidecar = _sidecar(spec, rendered, take, making) | _measured(spec, rendered, source)
-    told = _provenance(_own(sidecar, take), spec, rendered, source, making.made_at)
+    content = encode(rendered.clip)
+    told = _provenance(_own(sidecar, take), rendered.spec, rendered.clip, source, making.made_at)
+    told = replace(told, latents=bound(rendered.latents, content))
     metadata = Metadata() if source is None else source.metadata
     beside = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
     write_files(
         {
             audio_path.with_suffix(".json"): beside.encode(),
             audio_path.with_suffix(".png"): _picture(spec, rendered, source),
-            audio_path: stamped(encode(rendered.clip), told, metadata),
+            audio_path: stamped(content, told, metadata),
         }
     )
     return take
@@ -99,21 +105,23 @@ def take_spec(spec: RenderSpec, seed: int) -> RenderSpec:
     return replace(spec, seed=seed, takes=1)
 
 
-def samples_sha256(audio_NS: np.ndarray) -> str:
-    """Return the SHA-256 of samples as little-endian 64-bit floats, channels interleaved."""
-    total = hashlib.sha256()
-    for start in range(0, audio_NS.shape[1], _HASHED_SAMPLES):
-        block_NS = audio_NS[:, start : start + _HASHED_SAMPLES]
-        total.update(np.ascontiguousarray(block_NS.T, dtype="<f8").tobytes())
-    return total.hexdigest()
+def write_preview(
+    spec: RenderSpec, preview: Preview, source: AudioClip | None, folder: Path, made_at: datetime
+) -> Path:
+    """Write what a take would be, marked as every output is; the spec is the job's. Raises as write_files."""
+    own = spec.alone(preview.take - 1)
+    path = folder / f"take{preview.take}-step{preview.step}{preview.clip.suffix}"
+    recipe = {**_HEAD, "spec": spec_to_dict(own), "digest": digest(own)}
+    recipe |= {"take": {"seed": own.seed}, "preview_step": preview.step}
+    told = _provenance(recipe, own, preview.clip, source, made_at)
+    write_files({path: stamped(encode(preview.clip), told, Metadata())})
+    return path
 
 
 def _sidecar(spec: RenderSpec, rendered: RenderedTake, take: Take, making: Making) -> dict[str, object]:
     """Return a recipe that gives the take alone; its digest tells which job made it."""
     return {
-        "schema_version": SIDECAR_VERSION,
-        "generator": f"{SOFTWARE}; this audio was made or changed by an AI model",
-        "ai_generated": True,
+        **_HEAD,
         "made_at": making.made_at.isoformat(timespec="seconds"),
         "spec": spec_to_dict(rendered.spec),
         "take": asdict(take),
@@ -153,14 +161,16 @@ def _source_facts(spec: RenderSpec, source: AudioClip) -> dict[str, object]:
         "length_samples": source.length_samples,
         "sample_rate_hz": source.sample_rate_hz,
         "channels": source.channels,
-        "sha256": samples_sha256(source.audio_NS),
+        "sha256": samples_sha256(in_blocks(source.audio_NS)),
+        # Another edit of a take that has lost its latents begins at its sound, and comes out otherwise.
+        "latents": hashlib.sha256(source.latents).hexdigest() if source.latents else None,
     }
 
 
 def _provenance(
-    recipe: Recipe, spec: RenderSpec, rendered: RenderedTake, source: AudioClip | None, made_at: datetime
+    recipe: Recipe, spec: RenderSpec, clip: AudioClip, source: AudioClip | None, made_at: datetime
 ) -> Provenance:
-    region, clip = spec.region, rendered.clip
+    region = spec.region
     own_digest = str(recipe["digest"])
     facts = {
         "AI_GENERATED": "yes",
@@ -168,7 +178,7 @@ def _provenance(
         "TASK": spec.task.value,
         "PROMPT": spec.prompt,
         "MODEL": spec.model,
-        "SEED": str(rendered.seed),
+        "SEED": str(spec.seed),
         "RECIPE_DIGEST": own_digest,
     }
     return Provenance(

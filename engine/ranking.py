@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.audio.grid import samples_at
 from engine.audio.io import AudioClip
-from engine.audio.level import decibels, rms
+from engine.audio.level import decibels, in_blocks, rms
 from engine.conditioning import embed_clip
 from engine.edit.canvas import Canvas
 from engine.edit.contract import Contract
@@ -34,7 +34,6 @@ _WORST_SEAM_DB = 12.0
 # A generation replaces nothing; this is a common level of finished audio.
 _USUAL_DB = -20.0
 _AROUND_S, _LEAST_AROUND_S = 5.0, 0.2
-_BLOCK_SAMPLES = 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +156,7 @@ def clipped_share(model_output: Sequence[np.ndarray]) -> float:
     clipped = sum(
         int(np.count_nonzero(np.abs(block_VS) >= _FULL_SCALE))
         for audio_VS in model_output
-        for block_VS in _blocks(audio_VS, 0, audio_VS.shape[1])
+        for block_VS in in_blocks(audio_VS)
     )
     return clipped / samples if samples else 0.0
 
@@ -231,12 +230,7 @@ def _rms_of(pairs: Sequence[tuple[Canvas, np.ndarray]], rate_hz: int) -> float:
             samples_at(time_s, rate_hz) - canvas.first_sample
             for time_s in (canvas.patch.covered_s.start_s, canvas.patch.covered_s.end_s)
         )
-        for block_VS in _blocks(audio_VS, max(0, start), max(start + 1, stop)):
+        for block_VS in in_blocks(audio_VS, max(0, start), max(start + 1, stop)):
             energy += float(np.square(canvas.at_session_level(block_VS)).sum())
             samples += block_VS.size
     return math.sqrt(energy / samples) if samples else 0.0
-
-
-def _blocks(audio_VS: np.ndarray, start: int, stop: int) -> Iterator[np.ndarray]:
-    for first in range(start, min(stop, audio_VS.shape[1]), _BLOCK_SAMPLES):
-        yield audio_VS[:, first : min(first + _BLOCK_SAMPLES, stop)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from engine.audio.io import read_clip
+from engine.audio.level import in_blocks
+from engine.audio.own_part import LATENTS, read_bound, samples_sha256
 from engine.audio.recipe import Recipe, find_recipe
 from engine.errors import BadJson, EngineError, ModelMissing
 from engine.models.card import read_card
 from engine.models.store import model_folder
-from engine.outputs import samples_sha256, take_spec
+from engine.outputs import take_spec
 from engine.spec_json import spec_from_dict, spec_to_dict
 from engine.types import MAX_DURATION_S, RenderSpec
 
@@ -72,7 +75,12 @@ def _source(spec: RenderSpec, recipe: Recipe) -> Finding:
         clip = read_clip(spec.region.path, spec.region.span, context_s=_context_s(facts))
     except EngineError:
         return Finding.CHANGED
-    return Finding.SAME if samples_sha256(clip.audio_NS) == facts.get("sha256") else Finding.CHANGED
+    latents = read_bound(Path(spec.region.path), LATENTS)
+    now = {
+        "sha256": samples_sha256(in_blocks(clip.audio_NS)),
+        "latents": hashlib.sha256(latents).hexdigest() if latents else None,
+    }
+    return Finding.SAME if all(facts.get(name) == found for name, found in now.items()) else Finding.CHANGED
 
 
 def _context_s(facts: Mapping[str, object]) -> float:

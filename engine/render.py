@@ -5,6 +5,8 @@ Legend: B batch, V voices, S samples, C latent channels, H latent time, W latent
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +23,11 @@ from engine.audio.level import decibels, peak, rms
 from engine.conditioning import Conditioning, conditioning
 from engine.diffusion.samplers import StepInfo
 from engine.edit.contract import Contract
-from engine.edit.edit import Edit, contract, edit_of, finished
+from engine.edit.edit import Edit, contract, edit_of, finished, placed
 from engine.edit.generation import generated_clip, generation_cells
+from engine.edit.made_latents import carried_stretches, edited_stretches, generated_stretches
 from engine.edit.rules import effective_mask
+from engine.edit.take_latents import LatentStretch, from_bytes, to_bytes
 from engine.errors import Cancelled, EngineError, NanOutput, OutOfMemory, SilentOutput, SpecError
 from engine.latents import LatentPart, decoded, empty_part, encoded_part, sampled
 from engine.models.bundle import Bundle
@@ -66,7 +70,7 @@ class TakeDropped:
 class RenderedTake:
     """A finished result, not yet in a file, with what it keeps of an edit's promises.
 
-    The spec gives it alone.
+    The spec gives it alone. Its latents are for its file, where a further edit finds them.
     """
 
     clip: AudioClip
@@ -75,6 +79,7 @@ class RenderedTake:
     peak_db: float
     rms_db: float
     contract: Contract | None = None
+    latents: bytes = b""
 
     @property
     def seed(self) -> int:
@@ -177,7 +182,8 @@ def _prepared(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, reporter
     wanted = conditioning(spec, bundle, clip)
     edit = None
     if clip is not None:
-        edit = edit_of(spec, clip, effective_mask(spec, clip, grid), grid, bundle.card.canvas_s)
+        stretches = from_bytes(clip.latents, _latent_space(bundle))
+        edit = edit_of(spec, clip, effective_mask(spec, clip, grid), grid, bundle.card.canvas_s, stretches)
     parts = _parts(spec, bundle, grid, edit)
     reference = Reference.of(bundle, wanted.positive_BE, edit)
     reporter.report(Stage.ENCODE, 1, 1, 0)
@@ -214,7 +220,8 @@ def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
     rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     for audio_VS in rendered:
         _require_sound(audio_VS, own.seed)
-    clip = _finished(job, rendered)
+    sounds = rendered if job.edit is None else placed(job.edit, rendered)
+    clip = _finished(job, sounds)
     reporter.report(Stage.DECODE, 1, 1, index)
     kept = None if job.edit is None else contract(job.edit, clip)
     ranking = ranked(own, job.bundle, job.reference, clip, rendered, job.edit, kept)
@@ -226,7 +233,33 @@ def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
         peak_db=decibels(peak(clip.audio_NS)),
         rms_db=decibels(rms(clip.audio_NS)),
         contract=kept,
+        latents=_kept_latents(job, clip, rendered, sounds, latents),
     )
+
+
+def _kept_latents(
+    job: _Job,
+    clip: AudioClip,
+    rendered: Sequence[np.ndarray],
+    sounds: Sequence[np.ndarray],
+    latents: Sequence[Tensor],
+) -> bytes:
+    """Return what a take's file keeps of its latents: rendered are the model's sounds, then placed."""
+    made_VCHW = [latent_BCHW.float().cpu().numpy() for latent_BCHW in latents]
+    stretches: list[LatentStretch] = []
+    if job.edit is None:
+        grid = LatentGrid.of(job.bundle.mel.config, job.bundle.vae.config.ratio)
+        stretches += generated_stretches(clip, rendered[0][0], made_VCHW[0][0], grid)
+    else:
+        stretches += carried_stretches(job.edit)
+        stretches += edited_stretches(job.edit, rendered, sounds, made_VCHW)
+    return to_bytes(stretches, _latent_space(job.bundle))
+
+
+def _latent_space(bundle: Bundle) -> str:
+    """Return which model's latents these are: other weights, other latents."""
+    facts = {"name": bundle.card.name, "files": bundle.card.files, "scale_factor": bundle.scale_factor}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _sampled(job: _Job, own: RenderSpec, index: int, reporter: _Reporter) -> list[Tensor]:
@@ -262,15 +295,16 @@ def _tell_preview(job: _Job, latents: Sequence[Tensor], step: int, index: int, r
             _require_sound(audio_VS, job.spec.seed + index)
     except (NanOutput, SilentOutput):
         return
-    reporter.on_event(Preview(clip=_finished(job, rendered), step=step, take=index + 1))
+    sounds = rendered if job.edit is None else placed(job.edit, rendered)
+    reporter.on_event(Preview(clip=_finished(job, sounds), step=step, take=index + 1))
 
 
-def _finished(job: _Job, rendered: Sequence[np.ndarray]) -> AudioClip:
+def _finished(job: _Job, sounds: Sequence[np.ndarray]) -> AudioClip:
     """Put the sounds of all parts, so far as they are there, where they belong."""
     if job.edit is not None:
-        return finished(job.edit, rendered)
+        return finished(job.edit, sounds)
     assert job.spec.duration_s is not None
-    return generated_clip(rendered[0][0], job.spec.duration_s, job.bundle.mel.config.sample_rate_hz)
+    return generated_clip(sounds[0][0], job.spec.duration_s, job.bundle.mel.config.sample_rate_hz)
 
 
 def _require_sound(audio_VS: np.ndarray, seed: int) -> None:

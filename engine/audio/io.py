@@ -53,7 +53,8 @@ class AudioClip:
     """A region of a file: channels x samples, float32 where that is exact, float64 elsewhere.
 
     before_NS and after_NS are what surrounds the region in the file, as far as it was asked for;
-    first_sample is where in the file the region begins.
+    first_sample is where in the file the region begins. Of a take that this program made, latents is what
+    its file keeps of them (`engine.edit.take_latents`).
     """
 
     audio_NS: np.ndarray
@@ -64,6 +65,7 @@ class AudioClip:
     after_NS: np.ndarray = field(default_factory=_no_context)
     first_sample: int = 0
     metadata: Metadata = field(default_factory=Metadata)
+    latents: bytes = b""
 
     @property
     def channels(self) -> int:

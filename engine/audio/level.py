@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ MODEL_PEAK = 0.5
 SILENCE_PEAK = 1e-5
 FLOOR_DB = -200.0
 _AUDIBLE_RMS = 1e-3
+_BLOCK_SAMPLES = 2**18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +39,17 @@ def model_level(audio_S: np.ndarray) -> ModelLevel:
     return ModelLevel(mean=mean, gain=MODEL_PEAK / peak if peak > SILENCE_PEAK else 1.0)
 
 
+def in_blocks(audio: np.ndarray, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+    """Yield stretches of samples start to stop: what is computed from each is small beside the whole."""
+    end = audio.shape[-1] if stop is None else min(stop, audio.shape[-1])
+    for first in range(start, end, _BLOCK_SAMPLES):
+        yield audio[..., first : min(first + _BLOCK_SAMPLES, end)]
+
+
 def rms(audio: np.ndarray) -> float:
     """Return the root mean square over everything given, 0 of nothing."""
-    return math.sqrt(float(np.mean(np.square(audio, dtype=np.float64)))) if audio.size else 0.0
+    power = sum(float(np.square(block, dtype=np.float64).sum()) for block in in_blocks(audio))
+    return math.sqrt(power / audio.size) if audio.size else 0.0
 
 
 def peak(audio: np.ndarray) -> float:

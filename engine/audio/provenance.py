@@ -19,12 +19,13 @@ from engine.audio.grid import samples_at
 from engine.audio.ixml import ixml_chunk
 from engine.audio.markers import Cut, info_list, moved_aiff, moved_riff, texts_of
 from engine.audio.metadata import Build, Metadata
-from engine.audio.recipe import APPLICATION, CHUNK, TAG, Recipe, recipe_bytes
+from engine.audio.own_part import AIFF_CHUNK, LATENTS, OWN, RECIPE, is_own_application
+from engine.audio.recipe import TAG, Recipe, recipe_bytes
 from engine.audio.riff import with_chunks
 
 ORIGINATOR = "DAW Bridge"
 _MAX_IXML_BYTES = 2**20
-_OWN_RIFF = (b"bext", b"iXML", b"LIST", b"cue ", b"smpl", b"acid", b"plst", CHUNK)
+_OWN_RIFF = (b"bext", b"iXML", b"LIST", b"cue ", b"smpl", b"acid", b"plst", *OWN)
 _OWN_AIFF = (b"NAME", b"ANNO", b"MARK", b"INST", b"COMT")
 # What flac --keep-foreign-metadata restores a whole WAV or AIFF file from: the source's, not the take's.
 _FOREIGN = (b"riff", b"aiff", b"w64 ")
@@ -57,6 +58,7 @@ _OWN_TAGS = ("TITLE", "SOFTWARE", TAG, *_BROADCAST_TAGS)
 class Provenance:
     """What is told of a take; cut says which samples of the source it replaces.
 
+    latents are `engine.edit.take_latents` as bytes, bound to the audio.
     anchor_s is where the session wants it, if the session said so.
     """
 
@@ -68,6 +70,7 @@ class Provenance:
     software: str
     made_at: datetime
     coding: Coding
+    latents: bytes = b""
     source_name: str = ""
     cut: Cut | None = None
     anchor_s: float | None = None
@@ -131,7 +134,9 @@ def _riff_chunks(told: Provenance, source: Metadata) -> Iterator[tuple[bytes, by
         yield from (part for part in source.parts if part[0] not in _OWN_RIFF)
         yield from _other_lists(source)
         yield from _moved_chunks(told, source)
-    yield CHUNK, recipe_bytes(told.recipe)
+    yield RECIPE, recipe_bytes(told.recipe)
+    if told.latents:
+        yield LATENTS, told.latents
 
 
 def _aiff_chunks(told: Provenance, source: Metadata) -> Iterator[tuple[bytes, bytes]]:
@@ -140,12 +145,14 @@ def _aiff_chunks(told: Provenance, source: Metadata) -> Iterator[tuple[bytes, by
     yield b"NAME", named.get(b"NAME", told.title.encode())
     yield b"ANNO", told.note.encode()
     for name, content in parts:
-        is_recipe = name == b"APPL" and content.startswith(APPLICATION)
-        if name == b"ANNO" or (name not in _OWN_AIFF and not is_recipe):
+        is_own = name == AIFF_CHUNK and is_own_application(content)
+        if name == b"ANNO" or (name not in _OWN_AIFF and not is_own):
             yield name, content
     if told.cut is not None:
         yield from moved_aiff(named, told.cut).items()
-    yield b"APPL", APPLICATION + recipe_bytes(told.recipe)
+    yield AIFF_CHUNK, RECIPE + recipe_bytes(told.recipe)
+    if told.latents:
+        yield AIFF_CHUNK, LATENTS + told.latents
 
 
 def _flac_blocks(told: Provenance, source: Metadata, vendor: bytes) -> Iterator[tuple[int, bytes]]:
@@ -154,8 +161,10 @@ def _flac_blocks(told: Provenance, source: Metadata, vendor: bytes) -> Iterator[
     for name, content in parts:
         if name[0] == BlockKind.COMMENTS:
             tags += read_tags(content)
-        elif not content.startswith(_FOREIGN):
+        elif not content.startswith(_FOREIGN) and not is_own_application(content):
             yield name[0], content
+    if told.latents:
+        yield BlockKind.APPLICATION, LATENTS + told.latents
     yield BlockKind.COMMENTS, comments_block(_tags(told, tags), vendor)
 
 

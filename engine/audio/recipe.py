@@ -9,14 +9,12 @@ from typing import BinaryIO
 
 from engine.audio.flac_blocks import BlockKind, blocks_of, read_tags
 from engine.audio.metadata import MAX_BYTES
-from engine.audio.riff import container_of, content_of
+from engine.audio.own_part import RECIPE, read_part
 from engine.errors import AudioIOError, AudioMissing, BadJson, NotFound
 from engine.spec_json import parse_json
 
 Recipe = Mapping[str, object]
 
-CHUNK = b"dawb"
-APPLICATION = b"dawb"
 TAG = "DAW_BRIDGE_RECIPE"
 GENERATOR = "DAW Bridge"
 _HINT = "Give a take that DAW Bridge wrote; where a program has removed its recipe, with its .json beside it."
@@ -52,24 +50,12 @@ def _inside(path: Path) -> bytes | None:
         raise AudioMissing(f"there is no file {path}", "Check the path.")
     try:
         with path.open("rb") as file:
-            return _in_chunks(file) or _in_blocks(file)
+            return read_part(file, RECIPE) or _in_tags(file)
     except OSError as error:
         raise AudioIOError(f"{path} cannot be read", "Check its permissions.") from error
 
 
-def _in_chunks(file: BinaryIO) -> bytes | None:
-    container = container_of(file)
-    for chunk in container.chunks if container else ():
-        if chunk.size > MAX_BYTES:
-            continue
-        if chunk.name == CHUNK:
-            return content_of(file, chunk)
-        if chunk.name == b"APPL" and (content := content_of(file, chunk)).startswith(APPLICATION):
-            return content[len(APPLICATION) :]
-    return None
-
-
-def _in_blocks(file: BinaryIO) -> bytes | None:
+def _in_tags(file: BinaryIO) -> bytes | None:
     for block in blocks_of(file) or ():
         if block.kind == BlockKind.COMMENTS and block.size <= MAX_BYTES:
             file.seek(block.start)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -13,7 +15,28 @@ def fit_length(audio_NS: np.ndarray, length_samples: int) -> np.ndarray:
     return np.pad(audio_NS, [(0, 0)] * (audio_NS.ndim - 1) + [(0, missing)])
 
 
-def mirrored(audio_NS: np.ndarray, left: int, right: int) -> np.ndarray:
-    """Pad by mirror images, repeated as often as needed; nothing to mirror gives silence."""
-    mode = "constant" if audio_NS.shape[1] < 2 else "reflect"
-    return np.pad(audio_NS, ((0, 0), (left, right)), mode=mode)  # type: ignore[call-overload]
+def between(parts: Sequence[np.ndarray], first: int, start: int, stop: int) -> np.ndarray:
+    """Return samples start to stop of parts that begin at `first` and follow each other.
+
+    Beyond them come mirror images, repeated as often as needed; of less than two samples, silence.
+    """
+    total = sum(part_NS.shape[1] for part_NS in parts)
+    if first <= start and stop <= first + total:
+        return _cut(parts, start - first, stop - first)
+    if total < 2:
+        return np.pad(_cut(parts, 0, total), ((0, 0), (first - start, stop - first - total)))
+    round_trip = 2 * (total - 1)
+    there_S = np.arange(start - first, stop - first) % round_trip
+    folded_S = np.minimum(there_S, round_trip - there_S)
+    lowest = int(folded_S.min())
+    return _cut(parts, lowest, int(folded_S.max()) + 1)[:, folded_S - lowest]
+
+
+def _cut(parts: Sequence[np.ndarray], start: int, stop: int) -> np.ndarray:
+    """Return samples start to stop of parts that follow each other, one of which may be all there is."""
+    found, begins = [], 0
+    for part_NS in parts:
+        cut_NS = part_NS[:, max(0, start - begins) : max(0, stop - begins)]
+        found += [cut_NS] if cut_NS.size else []
+        begins += part_NS.shape[1]
+    return found[0] if len(found) == 1 else np.concatenate(found or [parts[0][:, :0]], axis=1)

@@ -6,23 +6,24 @@ Legend: N channels, V voices, S samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.audio.grid import LatentGrid
+from engine.audio.grid import LatentGrid, samples_at
 from engine.audio.io import AudioClip
-from engine.audio.level import ModelLevel, model_level
+from engine.audio.level import ModelLevel
 from engine.audio.resample import resample
-from engine.audio.splice import mirrored
+from engine.audio.splice import between
 from engine.edit.patches import Patch
+from engine.edit.take_latents import KnownCells, LatentStretch, levels_and_known
 from engine.edit.voices import Voices
 
 # More than a resampler's filter reaches.
 _MARGIN_S = 0.05
-
-Mix = Callable[[np.ndarray], np.ndarray]
+# Resampled at once; what is mixed and resampled takes several times the room of the region itself.
+_BLOCK_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,11 +33,16 @@ class Canvas:
     patch: Patch
     audio_VS: np.ndarray
     levels: tuple[ModelLevel, ...]
+    known: tuple[KnownCells, ...] = ()
+
+    @property
+    def cell_samples(self) -> int:
+        return self.audio_VS.shape[1] // self.patch.cells
 
     @property
     def first_sample(self) -> int:
         """Return where the canvas starts, counted from the region's start at the model's rate."""
-        return self.patch.first_cell * (self.audio_VS.shape[1] // self.patch.cells)
+        return self.patch.origin_samples + self.patch.first_cell * self.cell_samples
 
     @property
     def heard_VS(self) -> np.ndarray:
@@ -48,13 +54,29 @@ class Canvas:
         return np.stack([level.undo(voice_S) for level, voice_S in pairs])
 
 
-def canvas_of(clip: AudioClip, voices: Voices, patch: Patch, grid: LatentGrid) -> Canvas:
-    """Mix to voices, convert to the model's rate and level; beyond what is there come mirror images."""
-    first, past = patch.first_cell * grid.cell_samples, patch.past_cell * grid.cell_samples
+def canvas_of(
+    clip: AudioClip,
+    voices: Voices,
+    patch: Patch,
+    grid: LatentGrid,
+    stretches: Sequence[LatentStretch] = (),
+) -> Canvas:
+    """Mix to voices, convert to the model's rate and level; beyond what is there come mirror images.
+
+    What is in the stretches, where the clip is of a take, is known already.
+    """
+    first = patch.origin_samples + patch.first_cell * grid.cell_samples
+    past = first + patch.cells * grid.cell_samples
     heard_VS = _heard(clip, voices, first, past, grid.sample_rate_hz)
-    levels = tuple(model_level(voice_S) for voice_S in heard_VS)
+    begins = first + region_sample(clip, grid)
+    levels, known = levels_and_known(stretches, voices.heard_VN, heard_VS, begins, patch.cells)
     audio_VS = np.stack([level.apply(voice_S) for level, voice_S in zip(levels, heard_VS, strict=True)])
-    return Canvas(patch=patch, audio_VS=audio_VS, levels=levels)
+    return Canvas(patch=patch, audio_VS=audio_VS, levels=levels, known=known)
+
+
+def region_sample(clip: AudioClip, grid: LatentGrid) -> int:
+    """Return where in its file a region begins, at the model's rate."""
+    return samples_at(clip.first_sample / clip.sample_rate_hz, grid.sample_rate_hz)
 
 
 def in_session(
@@ -64,39 +86,29 @@ def in_session(
     unit, model_unit = _units(rate_hz, model_hz)
     margin = math.ceil(_MARGIN_S * rate_hz)
     first, past = (start - margin) // unit, -(-(stop + margin) // unit)
-    stretch_VS = _between(audio_VS, canvas.first_sample, first * model_unit, past * model_unit)
+    stretch_VS = between([audio_VS], canvas.first_sample, first * model_unit, past * model_unit)
     resampled_VS = resample(stretch_VS, model_hz, rate_hz)
     return resampled_VS[:, start - first * unit :][:, : stop - start]
 
 
 def _heard(clip: AudioClip, voices: Voices, first: int, past: int, model_hz: int) -> np.ndarray:
     """Return the voices (V, S) from one sample to another, counted from the region's start."""
+    block = samples_at(_BLOCK_S, model_hz)
+    starts = range(first, past, block)
+    blocks = (_heard_block(clip, voices, start, min(start + block, past), model_hz) for start in starts)
+    return np.concatenate(list(blocks), axis=1)
+
+
+def _heard_block(clip: AudioClip, voices: Voices, first: int, past: int, model_hz: int) -> np.ndarray:
     unit, model_unit = _units(clip.sample_rate_hz, model_hz)
     margin = math.ceil(_MARGIN_S * model_hz)
     # Only whole units are whole numbers of samples at both rates, which keeps the region's start on a sample.
     start, stop = (first - margin) // model_unit, -(-(past + margin) // model_unit)
-    heard_VS = _stretch(clip, voices, start * unit, stop * unit)
+    parts = [part_NS for part_NS in (clip.before_NS, clip.audio_NS, clip.after_NS) if part_NS.size]
+    begins = -clip.before_NS.shape[1] if clip.before_NS.size else 0
+    heard_VS = voices.of(between(parts or [clip.audio_NS], begins, start * unit, stop * unit))
     resampled_VS = resample(heard_VS, clip.sample_rate_hz, model_hz)
     return resampled_VS[:, first - start * model_unit :][:, : past - first]
-
-
-def _stretch(clip: AudioClip, voices: Voices, start: int, stop: int) -> np.ndarray:
-    """Return the voices between two samples counted from the region's start."""
-    parts = [part_NS for part_NS in (clip.before_NS, clip.audio_NS, clip.after_NS) if part_NS.size]
-    there_NS = np.concatenate(parts, axis=1) if len(parts) > 1 else clip.audio_NS
-    return _between(there_NS, -clip.before_NS.shape[1], start, stop, voices.of)
-
-
-def _between(
-    audio_NS: np.ndarray, first: int, start: int, stop: int, mix: Mix = lambda audio_NS: audio_NS
-) -> np.ndarray:
-    """Return samples start to stop of audio that begins at `first`, mixed, mirrored beyond its ends."""
-    past = first + audio_NS.shape[1]
-    # With little or nothing in between there would be nothing to mirror.
-    near, far = min(start, past - 2), max(stop, first + 2)
-    cut_NS = mix(audio_NS[:, max(0, near - first) : max(0, far - first)])
-    wide_NS = mirrored(cut_NS, max(0, first - near), max(0, far - past))
-    return wide_NS[:, start - near :][:, : stop - start]
 
 
 def _units(rate_hz: int, model_hz: int) -> tuple[int, int]:

@@ -59,6 +59,17 @@ class Place:
         return tuple((start, stop) for start, stop in cut if start < stop)
 
     @property
+    def fade_s(self) -> float:
+        return EDGE_FADE_S if self.mask is None else self.mask.feather_s
+
+    @property
+    def settled_samples(self) -> tuple[tuple[int, int], ...]:
+        """Return what of each stretch no fade reaches."""
+        reach = samples_at(self.fade_s + _FADE_SEARCH_S, self.rate_hz)
+        inner = ((start + reach, stop - reach) for start, stop in self.spans_samples)
+        return tuple((start, stop) for start, stop in inner if start < stop)
+
+    @property
     def is_banded(self) -> bool:
         return self.mask is not None and not covers_all_bands(self.mask)
 
@@ -164,10 +175,9 @@ def fades_of(place: Place, energy_at: EnergyAt) -> tuple[Fade, ...]:
 
     energy_at(start, stop) tells that of both sounds together, for each of these samples.
     """
-    feather_s = EDGE_FADE_S if place.mask is None else place.mask.feather_s
     fades: list[Fade] = []
     for start, stop in place.spans_samples:
-        length = min(samples_at(feather_s, place.rate_hz), (stop - start) // 2)
+        length = min(samples_at(place.fade_s, place.rate_hz), (stop - start) // 2)
         slack = 0 if place.is_banded else _slack(stop - start, length, place.rate_hz)
         reach = length + slack
         ahead = _quietest(energy_at(start, start + reach), length, slack)

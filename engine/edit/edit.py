@@ -12,18 +12,22 @@ import numpy as np
 
 from engine.audio.grid import LatentGrid
 from engine.audio.io import AudioClip
-from engine.edit.canvas import Canvas, canvas_of
+from engine.edit.canvas import Canvas, canvas_of, region_sample
 from engine.edit.compose import Place
 from engine.edit.contract import Contract, measured
 from engine.edit.patches import patches_of
 from engine.edit.placing import Placing
+from engine.edit.take_latents import LatentStretch, grid_origin
 from engine.edit.voices import Voices, voices_of
 from engine.types import Highs, Mask, RenderSpec, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Edit:
-    """A region with its canvases; the mask is what the task regenerates, None for all of it."""
+    """A region with its canvases; the mask is what the task regenerates, None for all of it.
+
+    The stretches are what the file of a region, where it is a take, keeps of its latents.
+    """
 
     spec: RenderSpec
     clip: AudioClip
@@ -31,6 +35,7 @@ class Edit:
     grid: LatentGrid
     voices: Voices
     canvases: tuple[Canvas, ...]
+    stretches: tuple[LatentStretch, ...] = ()
 
     @property
     def place(self) -> Place:
@@ -44,29 +49,54 @@ class Edit:
         )
 
 
-def edit_of(spec: RenderSpec, clip: AudioClip, mask: Mask | None, grid: LatentGrid, canvas_s: float) -> Edit:
-    """Prepare everything that all takes of an edit share."""
+def edit_of(
+    spec: RenderSpec,
+    clip: AudioClip,
+    mask: Mask | None,
+    grid: LatentGrid,
+    canvas_s: float,
+    stretches: Sequence[LatentStretch] = (),
+) -> Edit:
+    """Prepare everything that all takes of an edit share; stretches are those of a clip that is a take."""
     voices = voices_of(clip.audio_NS, spec.stereo)
-    patches = patches_of(clip, mask, grid, canvas_s)
-    canvases = tuple(canvas_of(clip, voices, patch, grid) for patch in patches)
-    return Edit(spec=spec, clip=clip, mask=mask, grid=grid, voices=voices, canvases=canvases)
+    origin_samples = grid_origin(stretches, region_sample(clip, grid), grid.cell_samples)
+    patches = patches_of(clip, mask, grid, canvas_s, origin_samples)
+    canvases = tuple(canvas_of(clip, voices, patch, grid, stretches) for patch in patches)
+    return Edit(
+        spec=spec,
+        clip=clip,
+        mask=mask,
+        grid=grid,
+        voices=voices,
+        canvases=canvases,
+        stretches=tuple(stretches),
+    )
 
 
-def finished(edit: Edit, rendered_VS: Sequence[np.ndarray]) -> AudioClip:
-    """Put what the model made of each canvas, or of the first ones, into the region."""
+def placed(edit: Edit, made_VS: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Bring what the model made of each canvas, or of the first ones, to image and level of the region."""
+    pairs = zip(edit.canvases, made_VS, strict=False)
+    return [_placing(edit, canvas).placed(edit.spec, audio_VS) for canvas, audio_VS in pairs]
+
+
+def finished(edit: Edit, placed_VS: Sequence[np.ndarray]) -> AudioClip:
+    """Put sounds that are placed into the region."""
     result_NS = edit.clip.audio_NS.copy()
-    for canvas, audio_VS in zip(edit.canvases, rendered_VS, strict=False):
-        placing = Placing(
-            clip=edit.clip,
-            voices=edit.voices,
-            canvas=canvas,
-            model_hz=edit.grid.sample_rate_hz,
-            place=edit.place,
-        )
-        for where, part_NS in placing.parts(edit.spec, canvas.at_session_level(audio_VS)):
+    for canvas, audio_VS in zip(edit.canvases, placed_VS, strict=False):
+        for where, part_NS in _placing(edit, canvas).parts(audio_VS):
             result_NS[:, where] = part_NS
     empty_N0 = edit.clip.audio_NS[:, :0]
     return replace(edit.clip, audio_NS=result_NS, before_NS=empty_N0, after_NS=empty_N0)
+
+
+def _placing(edit: Edit, canvas: Canvas) -> Placing:
+    return Placing(
+        clip=edit.clip,
+        voices=edit.voices,
+        canvas=canvas,
+        model_hz=edit.grid.sample_rate_hz,
+        place=edit.place,
+    )
 
 
 def contract(edit: Edit, result: AudioClip) -> Contract:

@@ -19,33 +19,38 @@ LONGEST_USEFUL_S = 5.12
 class Patch:
     """Whole latent cells, counted from the region's start and perhaps from before it.
 
-    covered_s is what it must hold of the region.
+    covered_s is what it must hold of the region. origin_samples, at the model's rate, is where the grid of
+    the cells begins: at the region's start, or less than a cell before it.
     """
 
     first_cell: int
     cells: int
     covered_s: TimeSpan
+    origin_samples: int = 0
 
     @property
     def past_cell(self) -> int:
         return self.first_cell + self.cells
 
 
-def patches_of(clip: AudioClip, mask: Mask | None, grid: LatentGrid, canvas_s: float) -> tuple[Patch, ...]:
+def patches_of(
+    clip: AudioClip, mask: Mask | None, grid: LatentGrid, canvas_s: float, origin_samples: int = 0
+) -> tuple[Patch, ...]:
     """Cover what a mask regenerates, all of the region without one, by stretches that lie apart."""
     whole = TimeSpan(start_s=0.0, end_s=clip.duration_s)
     wanted = [whole] if mask is None else masked_spans(mask, clip)
-    room = _room(clip, grid)
+    cells = _Cells(grid=grid, origin_samples=origin_samples)
+    room = cells.room(clip)
     least = grid.cells(
         samples_at(canvas_s if mask is None else min(canvas_s, LONGEST_USEFUL_S), grid.sample_rate_hz)
     )
     context_s = 0.0 if mask is None else CONTEXT_S
     patches: list[Patch] = []
     for span in wanted:
-        patch = _around(span, grid, least, context_s, room)
+        patch = cells.around(span, least, context_s, room)
         if patches and patch.first_cell <= patches[-1].past_cell:
             covered_s = TimeSpan(start_s=patches[-1].covered_s.start_s, end_s=span.end_s)
-            patch = _around(covered_s, grid, least, context_s, room)
+            patch = cells.around(covered_s, least, context_s, room)
             patches.pop()
         patches.append(patch)
     return tuple(patches)
@@ -59,24 +64,34 @@ def masked_spans(mask: Mask, clip: AudioClip) -> list[TimeSpan]:
     return [part for part in found if samples_at(part.start_s, rate_hz) < samples_at(part.end_s, rate_hz)]
 
 
-def _room(clip: AudioClip, grid: LatentGrid) -> tuple[int, int]:
-    """Return the first whole cell of what is there, zero or less, and the cell after its last."""
-    before = resampled_length(clip.before_NS.shape[1], clip.sample_rate_hz, grid.sample_rate_hz)
-    there = clip.length_samples + clip.after_NS.shape[1]
-    return -(before // grid.cell_samples), grid.cells(
-        resampled_length(there, clip.sample_rate_hz, grid.sample_rate_hz)
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cells:
+    """Cells of a grid that begins at the region's start or less than a cell before it."""
 
+    grid: LatentGrid
+    origin_samples: int
 
-def _around(span: TimeSpan, grid: LatentGrid, least: int, context_s: float, room: tuple[int, int]) -> Patch:
-    """Widen a span to at least so many cells, into what is there as far as possible."""
-    cell_s = grid.cell_samples / grid.sample_rate_hz
-    # A rounding error must not cost a cell.
-    first = max(math.floor((span.start_s - context_s) / cell_s + 1e-6), min(0, room[0]))
-    past = min(math.ceil((span.end_s + context_s) / cell_s - 1e-6), room[1])
-    missing = max(0, least - (past - first))
-    first, past = first - missing // 2, past + missing - missing // 2
-    # What would stick out at one end goes to the other, where there is something to hear.
-    shift = max(0, room[0] - first) or -min(max(0, past - room[1]), max(0, first - room[0]))
-    first, past = first + shift, past + shift
-    return Patch(first_cell=first, cells=past - first, covered_s=span)
+    def room(self, clip: AudioClip) -> tuple[int, int]:
+        """Return the first whole cell of what is there, zero or less, and the cell after its last."""
+        rates_hz = clip.sample_rate_hz, self.grid.sample_rate_hz
+        before = resampled_length(clip.before_NS.shape[1], *rates_hz) + self.origin_samples
+        there = resampled_length(clip.length_samples + clip.after_NS.shape[1], *rates_hz)
+        first = -(max(0, before) // self.grid.cell_samples)
+        return first, self.grid.cells(there - self.origin_samples)
+
+    def around(self, span: TimeSpan, least: int, context_s: float, room: tuple[int, int]) -> Patch:
+        """Widen a span to at least so many cells, into what is there as far as possible."""
+        # A rounding error must not cost a cell.
+        first = max(math.floor(self._cell_at(span.start_s - context_s) + 1e-6), min(0, room[0]))
+        past = min(math.ceil(self._cell_at(span.end_s + context_s) - 1e-6), room[1])
+        missing = max(0, least - (past - first))
+        first, past = first - missing // 2, past + missing - missing // 2
+        # What would stick out at one end goes to the other, where there is something to hear.
+        shift = max(0, room[0] - first) or -min(max(0, past - room[1]), max(0, first - room[0]))
+        first, past = first + shift, past + shift
+        return Patch(first_cell=first, cells=past - first, covered_s=span, origin_samples=self.origin_samples)
+
+    def _cell_at(self, time_s: float) -> float:
+        """Return how many cells lie between the grid's beginning and a time of the region."""
+        grid = self.grid
+        return time_s / (grid.cell_samples / grid.sample_rate_hz) - self.origin_samples / grid.cell_samples

@@ -33,18 +33,23 @@ class Placing:
     model_hz: int
     place: Place
 
-    def parts(self, spec: RenderSpec, made_VS: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield the stretches of the region that change, whole blocks of the result each.
+    def placed(self, spec: RenderSpec, made_VS: np.ndarray) -> np.ndarray:
+        """Give what the model made the region's level and stereo image; all at the model's rate."""
+        imaged_VS = self._imaged(self.canvas.at_session_level(made_VS))
+        return imaged_VS * self._gain(spec, imaged_VS)
 
-        made_VS is what the model made, at the session's level and the model's rate.
-        """
-        place = replace(self.place, within_s=self.canvas.patch.covered_s)
-        imaged_VS = self._imaged(made_VS)
-        imaged_VS = imaged_VS * self._gain(spec, imaged_VS, place)
-        fades = fades_of(place, lambda start, stop: self._energy(imaged_VS, start, stop))
+    def parts(self, placed_VS: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the stretches of the region that change, whole blocks of the result each."""
+        place = self._own_place
+        fades = fades_of(place, lambda start, stop: self._energy(placed_VS, start, stop))
         ceiling_db = self._ceiling_db(place)
         for start, stop in self._blocks(place):
-            yield slice(start, stop), self._block(imaged_VS, place, fades, ceiling_db, (start, stop))
+            yield slice(start, stop), self._block(placed_VS, place, fades, ceiling_db, (start, stop))
+
+    @property
+    def _own_place(self) -> Place:
+        """Return the place without what belongs to other canvases."""
+        return replace(self.place, within_s=self.canvas.patch.covered_s)
 
     def _imaged(self, made_VS: np.ndarray) -> np.ndarray:
         """Give the voices the original's stereo image where they are made anew."""
@@ -54,11 +59,11 @@ class Placing:
             return with_image_of(self.canvas.heard_VS, made_VS, where_S, self.model_hz)
         return with_balance_of(self.canvas.heard_VS, made_VS, where_S)
 
-    def _gain(self, spec: RenderSpec, made_VS: np.ndarray, place: Place) -> float:
+    def _gain(self, spec: RenderSpec, made_VS: np.ndarray) -> float:
         """Match the loudness of what is replaced; what fills a gap has that of its surroundings already."""
         if not spec.match_level or spec.task is Task.SUPERRES:
             return 1.0
-        replaced_NS, new_NS = self._exchanged(made_VS, place)
+        replaced_NS, new_NS = self._exchanged(made_VS, self._own_place)
         if spec.task is Task.INPAINT and not is_audible(replaced_NS):
             return 1.0
         return matching_gain(replaced_NS, new_NS, self.model_hz)

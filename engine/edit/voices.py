@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from engine.audio.level import rms
+from engine.audio.level import in_blocks, rms
 from engine.types import Stereo
 
 # A signal this much below the others carries nothing that one could hear.
@@ -84,15 +84,17 @@ def correlation(audio_NS: np.ndarray) -> float:
     """Return how alike the first two channels are, -1 to 1; 1 for one channel, 0 beside silence."""
     if len(audio_NS) < 2:
         return 1.0
-    left_S, right_S = audio_NS[0].astype(np.float64), audio_NS[1].astype(np.float64)
-    power = rms(left_S) * rms(right_S)
-    return float(np.mean(left_S * right_S)) / power if power > 0 else 0.0
+    power = rms(audio_NS[0]) * rms(audio_NS[1]) * audio_NS.shape[1]
+    shared = sum(
+        float(np.prod(block_NS, axis=0, dtype=np.float64).sum()) for block_NS in in_blocks(audio_NS[:2])
+    )
+    return shared / power if power > 0 else 0.0
 
 
 def _mid_side(audio_NS: np.ndarray, keeps_side: bool) -> Voices:
     heard_VN = np.array([[0.5, 0.5], [0.5, -0.5]])
     made_NV = np.array([[1.0, 1.0], [1.0, -1.0]])
-    levels_V = np.array([rms(voice_S) for voice_S in heard_VN @ audio_NS.astype(np.float64)])
+    levels_V = np.sqrt(sum(np.square(heard_VN @ block_NS).sum(axis=1) for block_NS in in_blocks(audio_NS)))
     sounds_V = levels_V > SILENT_SHARE * levels_V.max(initial=0.0)
     if keeps_side:
         sounds_V[1] = False

@@ -14,7 +14,7 @@ from engine.audio.grid import LatentGrid, samples_at, spans
 from engine.audio.io import AudioClip
 from engine.audio.level import decibels, peak, rms
 from engine.edit.contract import Contract
-from engine.edit.edit import Edit, changed_part, contract, edit_of, finished
+from engine.edit.edit import Edit, changed_part, contract, edit_of, finished, placed
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.edit.patches import masked_spans
 from engine.types import (
@@ -51,10 +51,15 @@ def prepared(spec: RenderSpec, clip: AudioClip) -> Edit:
     return edit_of(spec, clip, spec.mask, GRID, CANVAS_S)
 
 
+def result_of(edit: Edit, made: list[np.ndarray]) -> AudioClip:
+    """Return the region with what a model made of its canvases."""
+    return finished(edit, placed(edit, made))
+
+
 def edited(edit: Edit, seed: int = 7) -> AudioClip:
     """Finish an edit with noise, other for each voice, where a model's sound would be."""
     generator = np.random.default_rng(seed)
-    return finished(edit, [generator.normal(0, 0.15, canvas.audio_VS.shape) for canvas in edit.canvases])
+    return result_of(edit, [generator.normal(0, 0.15, canvas.audio_VS.shape) for canvas in edit.canvases])
 
 
 def change_of(spec: RenderSpec, clip: AudioClip) -> tuple[np.ndarray, Contract]:
@@ -172,7 +177,7 @@ def test_the_new_part_is_as_loud_as_what_it_replaces(seconds: float, level: floa
 def test_without_matching_the_new_part_has_the_models_level() -> None:
     clip = clip_of(48_000)
     edit = prepared(replace(TRANSFER, match_level=False, stereo=Stereo.CHANNELS), clip)
-    louder = finished(edit, [2 * canvas.audio_VS for canvas in edit.canvases])
+    louder = result_of(edit, [2 * canvas.audio_VS for canvas in edit.canvases])
     inner = slice(4_800, -4_800)
     low_NS = np.stack(
         [np.convolve(c, np.ones(8) / 8, "same") for c in (louder.audio_NS - clip.audio_NS)[:, inner]]
@@ -187,7 +192,7 @@ def test_the_models_own_sound_of_a_region_comes_back_in_time() -> None:
     clip = replace(clip, audio_NS=np.cumsum(clip.audio_NS, axis=1) * 0.02)
     clip = replace(clip, audio_NS=clip.audio_NS - clip.audio_NS.mean(axis=1, keepdims=True))
     edit = prepared(replace(TRANSFER, match_level=False, highs=Highs.KEEP), clip)
-    result = finished(edit, [canvas.audio_VS for canvas in edit.canvases])
+    result = result_of(edit, [canvas.audio_VS for canvas in edit.canvases])
     inner = slice(2_000, -2_000)
     assert rms((result.audio_NS - clip.audio_NS)[:, inner]) < 1e-3 * rms(clip.audio_NS)
 
@@ -208,7 +213,7 @@ def test_highs_follow_the_new_sounds_envelope() -> None:
     faded_VS = canvas.audio_VS.copy()
     later = -canvas.first_sample + 16_000
     faded_VS[:, later:] *= 0.1
-    result = finished(edit, [faded_VS])
+    result = result_of(edit, [faded_VS])
     before, after = (above_of(audio_NS, 9_000)[0] for audio_NS in (clip.audio_NS, result.audio_NS))
     assert rms(after[9_600:43_200]) == pytest.approx(rms(before[9_600:43_200]), rel=0.1)
     assert rms(after[52_800:86_400]) == pytest.approx(0.1 * rms(before[52_800:86_400]), rel=0.2)
@@ -231,7 +236,7 @@ def test_the_stereo_image_stays(share: float) -> None:
     promise = contract(edit, edited(edit))
     assert promise.correlation_after == pytest.approx(promise.correlation_before, abs=0.05)
     (canvas,) = edit.canvases
-    alike = contract(edit, finished(edit, [np.stack([canvas.audio_VS[0]] * 2)]))
+    alike = contract(edit, result_of(edit, [np.stack([canvas.audio_VS[0]] * 2)]))
     assert alike.correlation_after == pytest.approx(promise.correlation_before, abs=0.05)
 
 
@@ -284,7 +289,7 @@ def test_the_true_peak_stays_below_the_ceiling_and_what_is_not_too_high_keeps_it
     (canvas,) = edit.canvases
     spiky_VS = generator.normal(0, 0.1, canvas.audio_VS.shape)
     spiky_VS[:, ::4000] = 3.0
-    promise = contract(edit, finished(edit, [spiky_VS]))
+    promise = contract(edit, result_of(edit, [spiky_VS]))
     assert promise.true_peak_dbtp < -0.95
 
 
@@ -303,7 +308,7 @@ def test_seams_do_not_click() -> None:
     edit = prepared(replace(SPEC, mask=rect(0.51, 1.23)), clip)
     (canvas,) = edit.canvases
     rendered_VS = 0.4 * np.cos(2 * np.pi * 330 * np.arange(canvas.audio_VS.shape[1]) / 16_000)[None]
-    assert contract(edit, finished(edit, [rendered_VS])).seam_db < 3.0
+    assert contract(edit, result_of(edit, [rendered_VS])).seam_db < 3.0
 
 
 def test_a_fade_of_unlike_sounds_keeps_their_power() -> None:

@@ -18,6 +18,7 @@ from engine.errors import BadJson, Cancelled, EngineError, OutputError
 from engine.jobs import Jobs
 from engine.models.bundle import debug_bundle, save_bundle
 from engine.outputs import free_stem
+from engine.recall import recall
 from engine.spec_json import digest, spec_from_dict
 from engine.types import ErrorCode, EventKind
 
@@ -145,6 +146,9 @@ def test_previews_can_be_heard_and_change_no_take(jobs: Jobs, tmp_path: Path) ->
     take, preview = (soundfile.read(path)[0] for path in (result["takes"][0]["path"], told[0]["path"]))
     assert take.shape == preview.shape and not np.array_equal(take, preview)
     assert np.array_equal(take, soundfile.read(quiet["path"])[0])
+    marked = recall(Path(told[1]["path"]))
+    assert marked.spec["seed"] == spec_from_dict(spec).alone(1).seed
+    assert "AI model" in str(marked.details["generator"])
 
 
 @pytest.mark.parametrize("every", [0, -1, "2", None])

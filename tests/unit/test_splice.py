@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.audio.level import (
@@ -13,7 +13,7 @@ from engine.audio.level import (
     rms,
 )
 from engine.audio.resample import resample
-from engine.audio.splice import fit_length, mirrored
+from engine.audio.splice import between, fit_length
 
 RATES_HZ = (8_000, 11_025, 16_000, 44_100, 48_000, 96_000, 192_000)
 
@@ -83,5 +83,24 @@ def test_levels_in_decibels() -> None:
 
 
 def test_mirror_images_go_on_without_a_jump_as_long_as_there_is_something_to_mirror() -> None:
-    assert mirrored(np.array([[1.0, 2.0, 3.0]]), 4, 3).tolist() == [[1, 2, 3, 2, 1, 2, 3, 2, 1, 2]]
-    assert mirrored(np.array([[5.0]]), 1, 1).tolist() == [[0, 5, 0]]
+    three = np.array([[1.0, 2.0, 3.0]])
+    assert between([three], 0, -4, 6).tolist() == [[1, 2, 3, 2, 1, 2, 3, 2, 1, 2]]
+    assert between([np.array([[5.0]])], 0, -1, 2).tolist() == [[0, 5, 0]]
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=3),
+    st.integers(-10, 10),
+    st.integers(-40, 40),
+    st.integers(1, 60),
+)
+def test_what_lies_between_two_samples_is_that_of_the_joined_parts(
+    sizes: list[int], first: int, start: int, length: int
+) -> None:
+    parts = np.split(np.arange(float(sum(sizes)))[None], np.cumsum(sizes)[:-1], axis=1)
+    total = sum(sizes)
+    assume(total > 1)
+    left, right = max(0, first - start), max(0, start + length - first - total)
+    wide = np.pad(np.concatenate(parts, axis=1), ((0, 0), (left, right)), mode="reflect")
+    expected = wide[:, start - (first - left) :][:, :length]
+    assert np.array_equal(between(parts, first, start, start + length), expected)
