@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,7 +52,7 @@ def conditioning(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None) -> Co
 
 def embed_clip(clip: AudioClip, clap: ClapProvider) -> Tensor:
     """Embed the mono mix of a clip, without its context, as one row."""
-    audio_BS = torch.from_numpy(mono(clip.audio_NS).astype(np.float32))[None]
+    audio_BS = torch.from_numpy(mono(clip.audio_NS))[None]
     return clap.embed_audio(audio_BS, clip.sample_rate_hz)
 
 

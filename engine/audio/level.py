@@ -68,6 +68,10 @@ def is_audible(audio: np.ndarray) -> bool:
 
 def mono(audio_NS: np.ndarray) -> np.ndarray:
     """Return what a mono model should hear: the mean of the channels, or the loudest if that cancels."""
-    mixed_S = np.asarray(np.mean(audio_NS, axis=0, dtype=np.float64))
-    loudest_S = audio_NS[int(np.argmax(np.mean(np.square(audio_NS, dtype=np.float64), axis=1)))]
-    return loudest_S.astype(np.float64) if rms(mixed_S) < 0.1 * rms(loudest_S) else mixed_S
+    mixed_S = np.concatenate([_mean(block_NS) for block_NS in in_blocks(audio_NS)] or [_mean(audio_NS)])
+    loudest_S = max(audio_NS, key=rms)
+    return loudest_S.astype(np.float32) if rms(mixed_S) < 0.1 * rms(loudest_S) else mixed_S
+
+
+def _mean(audio_NS: np.ndarray) -> np.ndarray:
+    return np.asarray(np.mean(audio_NS, axis=0, dtype=np.float64)).astype(np.float32)

@@ -70,7 +70,8 @@ def canvas_of(
     heard_VS = _heard(clip, voices, first, past, grid.sample_rate_hz)
     begins = first + region_sample(clip, grid)
     levels, known = levels_and_known(stretches, voices.heard_VN, heard_VS, begins, patch.cells)
-    audio_VS = np.stack([level.apply(voice_S) for level, voice_S in zip(levels, heard_VS, strict=True)])
+    pairs = zip(levels, heard_VS, strict=True)
+    audio_VS = np.stack([level.apply(voice_S).astype(np.float32) for level, voice_S in pairs])
     return Canvas(patch=patch, audio_VS=audio_VS, levels=levels, known=known)
 
 
