@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from engine.audio.grid import samples_at
+from engine.audio.lag import onset_lag_s
 from engine.audio.level import FLOOR_DB, decibels, peak
 from engine.edit.compose import Place
 from engine.edit.loudness import loudness_lufs, true_peak_db
@@ -30,6 +31,7 @@ class Contract:
     peak of what changed outside the mask's bands and the window's main lobes around them, None where the
     mask has no bands. Loudness is that of the replaced part before and after, None where it was silent.
     seam_db is the sharpest corner at a seam relative to the sharpest nearby: 0 or less is no click.
+    onset_lag_ms is how much later the new part's onsets are, None where they are not those that were there.
     """
 
     length_samples: int
@@ -41,6 +43,7 @@ class Contract:
     loudness_after_lufs: float | None
     true_peak_dbtp: float
     seam_db: float
+    onset_lag_ms: float | None
     correlation_before: float
     correlation_after: float
 
@@ -49,6 +52,7 @@ def measured(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> Co
     """Measure a region before and after."""
     ends = place.spans_samples
     replaced_NS, new_NS = (audio_NS[:, ends[0][0] : ends[-1][1]] for audio_NS in (original_NS, result_NS))
+    lag_s = onset_lag_s(replaced_NS, new_NS, place.rate_hz)
     before, after = (loudness_lufs(audio_NS, place.rate_hz) for audio_NS in (replaced_NS, new_NS))
     return Contract(
         length_samples=result_NS.shape[1],
@@ -60,6 +64,7 @@ def measured(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> Co
         loudness_after_lufs=after if math.isfinite(after) else None,
         true_peak_dbtp=true_peak_db(result_NS),
         seam_db=_seam_db(original_NS, result_NS, place),
+        onset_lag_ms=None if lag_s is None else lag_s * 1000.0,
         correlation_before=correlation(replaced_NS),
         correlation_after=correlation(new_NS),
     )
