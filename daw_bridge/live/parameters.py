@@ -20,6 +20,10 @@ SPEC_KEYS = {
     "takes": "takes",
     "model": "model",
     "match_level": "match_level",
+    "highs": "highs",
+    "stereo": "stereo",
+    "variation": "variation",
+    "variation_seed": "variation_seed",
 }
 SAMPLER_KEYS = {
     "strength": "strength",

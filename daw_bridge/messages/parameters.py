@@ -13,7 +13,9 @@ from engine.types import (
     MAX_PROMPT_CHARACTERS,
     MAX_TAKES,
     MIN_DURATION_S,
+    Highs,
     SamplerName,
+    Stereo,
 )
 
 MAX_SEED = 2**63 - 1
@@ -40,4 +42,12 @@ PARAMETERS: dict[str, Argument[Any]] = {
     "takes": Whole("takes of each job", 3, 1, MAX_TAKES),
     "model": label("model to render with", "starter"),
     "match_level": Flag("bring takes to the level of the region", True),
+    "highs": Text(
+        "what is above the model's band", "follow", choices=tuple(member.value for member in Highs)
+    ),
+    "stereo": Text(
+        "what of a stereo region is made anew", "mid_side", choices=tuple(member.value for member in Stereo)
+    ),
+    "variation": Number("how far takes are from that of the seed, 0 being it itself", 0.2, 0.0, 1.0),
+    "variation_seed": Whole("seed of what a variation goes towards", 3, 0, MAX_SEED),
 }
