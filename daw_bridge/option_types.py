@@ -48,3 +48,7 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+    def _describe_range(self) -> str:
+        # Where there is none, click would say "x<=None".
+        return "" if self.min is None and self.max is None else super()._describe_range()

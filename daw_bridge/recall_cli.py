@@ -42,34 +42,40 @@ _SAID_APART = ("task", "prompt", "region", "model", "schema_version", "takes")
 @click.option(
     "--vary",
     type=Number(min=0, max=1),
-    default=0.0,
+    default=None,
     metavar="AMOUNT",
     help="Render variations of the take instead: 0 is the take itself, 1 has nothing of it.",
 )
 @click.option("--takes", type=click.IntRange(1, MAX_TAKES), default=1, show_default=True, help="How many.")
-def recall(file: Path, as_json: bool, again: bool, out: Path, vary: float, takes: int) -> None:
+def recall(file: Path, as_json: bool, again: bool, out: Path, vary: float | None, takes: int) -> None:
     """Tell how FILE was made, from what it says inside; with --render or --vary make it again.
 
     The same source and model give the same audio, bit for bit. Where another program has removed the recipe
-    from the file, the .json beside it will do.
+    from the file, the .json beside it will do. Where source or model have changed, the file that --render
+    writes is named so.
 
     Example: daw-bridge recall out/loop-transfer-church-bells_1.wav --vary 0.3 --takes 4
     """
-    if as_json and (again or vary):
+    is_varied = vary is not None
+    if as_json and (again or is_varied):
         raise SpecError("--json does not go together with --render and --vary")
     if takes > 1 and not vary:
-        raise SpecError("--takes does not go without --vary", "More of one take are all the same.")
+        raise SpecError("--takes does not go without --vary above 0", "More of one take are all the same.")
     with Client() as client:
         found: AudioRecallDone = client.ask(AudioRecall(rid="-", path=str(file.absolute())))
         spec = spec_from_dict(found.spec)
         for line in _json(spec) if as_json else _told(file, spec, found):
             say(line)
-        if again or vary:
-            title = "varied" if vary else "again"
+        if again or is_varied:
+            title = "varied" if vary else "again" if _is_as_it_was(found) else "changed"
             with JobDisplay(title) as display:
                 wanted = varied(spec, vary, takes) if vary else spec
                 stem, threads = f"{file.stem}-{title}", _threads(found.details)
                 show_takes(client.render(wanted, out, stem, display.show, threads=threads))
+
+
+def _is_as_it_was(found: AudioRecallDone) -> bool:
+    return "changed" not in (found.source, found.model)
 
 
 def _threads(details: Mapping[str, Any]) -> int:

@@ -140,6 +140,8 @@ def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[st
     """
     for name in ("prompt", "negative"):
         _require_text(name, options[name])
+    if options.get("sweep") and options["takes"] > 1:
+        raise SpecError("--sweep does not go together with --takes", "It makes one take at each strength.")
     try:
         region = _region(options, duration_of) if task.needs_region else None
         return RenderSpec(
@@ -182,8 +184,15 @@ def _region(options: Mapping[str, Any], duration_of: Callable[[str], float]) -> 
     start_s, end_s = options["start"], options["end"]
     if start_s is None and end_s is None:
         return Region(path=path)
-    end_s = duration_of(path) if end_s is None else end_s
+    if end_s is None:
+        end_s = duration_of(path)
+        if start_s >= end_s:
+            raise SpecError(f"the region starts at {start_s:g} s, past the end of {path}", _length_of(end_s))
     return Region(path=path, span=TimeSpan(start_s=start_s or 0.0, end_s=end_s))
+
+
+def _length_of(duration_s: float) -> str:
+    return f"The file is {duration_s:.3f} s long."
 
 
 def _mask(

@@ -9,6 +9,8 @@ from daw_bridge.messages.arguments import Number, ParameterValue, Whole
 from daw_bridge.messages.parameters import PARAMETERS
 
 PROMPT_PARAMETERS = frozenset({"prompt", "morph"})
+# Whole numbers of which a nearby one means nothing.
+_SEEDS = frozenset({"seed", "variation_seed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Preset:
 def between(a: Preset, b: Preset, position: float) -> Preset:
     """Return what lies between two presets: at 0 and 1 they themselves, numbers linear between them.
 
-    What is no amount, and the seed, switches at 0.5; prompts become the ends of a prompt morph. A parameter
+    What is no amount, and seeds, switch at 0.5; prompts become the ends of a prompt morph. A parameter
     that only one of them holds is everywhere as that one has it.
     """
     a, b = a.over(b), b.over(a)
@@ -89,7 +91,7 @@ def _mixed(name: str, a: ParameterValue, b: ParameterValue, position: float) -> 
     kind = PARAMETERS[name]
     if isinstance(kind, Number):
         return _linear(float(a), float(b), position)
-    if isinstance(kind, Whole) and name != "seed":
+    if isinstance(kind, Whole) and name not in _SEEDS:
         return round(_linear(float(a), float(b), position))
     return a if position < 0.5 else b
 

@@ -25,9 +25,6 @@ class ModelLevel:
     def apply(self, audio_S: np.ndarray) -> np.ndarray:
         return (audio_S - self.mean) * self.gain
 
-    def undo(self, audio_S: np.ndarray) -> np.ndarray:
-        return audio_S / self.gain + self.mean
-
 
 def model_level(audio_S: np.ndarray) -> ModelLevel:
     """Measure a signal so that applying the result removes the mean and sets the peak to 0.5.

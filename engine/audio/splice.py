@@ -22,18 +22,18 @@ def between(parts: Sequence[np.ndarray], first: int, start: int, stop: int) -> n
     """
     total = sum(part_NS.shape[1] for part_NS in parts)
     if first <= start and stop <= first + total:
-        return _cut(parts, start - first, stop - first)
+        return cut(parts, start - first, stop - first)
     if total < 2:
-        return np.pad(_cut(parts, 0, total), ((0, 0), (first - start, stop - first - total)))
+        return np.pad(cut(parts, 0, total), ((0, 0), (first - start, stop - first - total)))
     round_trip = 2 * (total - 1)
     there_S = np.arange(start - first, stop - first) % round_trip
     folded_S = np.minimum(there_S, round_trip - there_S)
     lowest = int(folded_S.min())
-    return _cut(parts, lowest, int(folded_S.max()) + 1)[:, folded_S - lowest]
+    return cut(parts, lowest, int(folded_S.max()) + 1)[:, folded_S - lowest]
 
 
-def _cut(parts: Sequence[np.ndarray], start: int, stop: int) -> np.ndarray:
-    """Return samples start to stop of parts that follow each other, one of which may be all there is."""
+def cut(parts: Sequence[np.ndarray], start: int, stop: int) -> np.ndarray:
+    """Return what there is of samples start to stop of parts that follow each other."""
     found, begins = [], 0
     for part_NS in parts:
         cut_NS = part_NS[:, max(0, start - begins) : max(0, stop - begins)]

@@ -49,9 +49,15 @@ class Canvas:
         """Return what the model hears at the session's level."""
         return self.at_session_level(self.audio_VS)
 
+    @property
+    def means_V1(self) -> np.ndarray:
+        """Return the constant that each voice has in the session: nothing that a model makes anew."""
+        return np.array([[level.mean] for level in self.levels])
+
     def at_session_level(self, audio_VS: np.ndarray) -> np.ndarray:
-        pairs = zip(self.levels, audio_VS.astype(np.float64), strict=True)
-        return np.stack([level.undo(voice_S) for level, voice_S in pairs])
+        """Return voices at the session's level, without their constants."""
+        gains = np.array([[level.gain] for level in self.levels])
+        return np.asarray(audio_VS / gains)
 
 
 def canvas_of(

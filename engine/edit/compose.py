@@ -20,6 +20,10 @@ EDGE_FADE_S = 0.01
 # A fade may move this far inwards, to where it is quiet.
 _FADE_SEARCH_S = 0.03
 _FADE_SEARCH_SHARE = 0.05
+# How much louder than its neighbourhood something must be to be what an edit is to take away.
+_SUDDEN = 1.5
+_AROUND_FADE_S = 0.03
+_SHORTEST_FADE_S = 0.001
 # The crossover ends where the model's band does, and is this share of it wide.
 _CROSSOVER_SHARE = 0.07
 _FOLLOW_SMOOTH_S = 0.02
@@ -85,17 +89,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fade:
-    """A stretch's ramps: up from one sample on, down until another, both as long, equal power."""
+    """Ramps of equal power: up from one sample on, down until another, rise and fall samples long."""
 
     rises_at: int
     ends_at: int
-    length: int
+    rise: int
+    fall: int
 
     def gains(self, start: int, stop: int) -> np.ndarray:
         """Return gains (S,) for samples start to stop of the region, 0 outside."""
         place_S = np.arange(start, stop)
-        ramp_S = np.minimum(place_S - self.rises_at, self.ends_at - 1 - place_S)
-        return np.clip((ramp_S + 0.5) / (self.length + 0.5), 0.0, 1.0)
+        up_S = (place_S - self.rises_at + 0.5) / (self.rise + 0.5)
+        down_S = (self.ends_at - place_S - 0.5) / (self.fall + 0.5)
+        return np.clip(np.minimum(up_S, down_S), 0.0, 1.0)
 
 
 EnergyAt = Callable[[int, int], np.ndarray]
@@ -170,20 +176,56 @@ def envelope(fades: Sequence[Fade], start: int, stop: int) -> np.ndarray:
     return np.max(gains, axis=0) if gains else np.zeros(stop - start)
 
 
-def fades_of(place: Place, energy_at: EnergyAt) -> tuple[Fade, ...]:
+def fades_of(place: Place, energy_at: EnergyAt, level_at: EnergyAt) -> tuple[Fade, ...]:
     """Place the ramps of each stretch where there is least energy, not far inside its ends.
 
-    energy_at(start, stop) tells that of both sounds together, for each of these samples.
+    energy_at(start, stop) tells that of both sounds together, level_at the magnitude of the original, nothing
+    of it where the file has no sound; both for each of these samples. Nothing that stands out from what is
+    before the stretch is kept by a ramp that comes late: a click or an attack goes with the first sample.
     """
+    around = samples_at(_AROUND_FADE_S, place.rate_hz)
     fades: list[Fade] = []
     for start, stop in place.spans_samples:
-        length = min(samples_at(place.fade_s, place.rate_hz), (stop - start) // 2)
-        slack = 0 if place.is_banded else _slack(stop - start, length, place.rate_hz)
-        reach = length + slack
-        ahead = _quietest(energy_at(start, start + reach), length, slack)
-        behind = _quietest(energy_at(stop - reach, stop)[::-1], length, slack)
-        fades.append(Fade(rises_at=start + ahead, ends_at=stop - behind, length=length))
+        reach = min(samples_at(place.fade_s, place.rate_hz), (stop - start) // 2)
+        reach += 0 if place.is_banded else _slack(stop - start, reach, place.rate_hz)
+        ahead, rise = _ramp(
+            place,
+            stop - start,
+            energy_at(start, start + reach),
+            level_at(start, start + reach),
+            level_at(start - around, start),
+        )
+        behind, fall = _ramp(
+            place,
+            stop - start,
+            energy_at(stop - reach, stop)[::-1],
+            level_at(stop - reach, stop)[::-1],
+            level_at(stop, stop + around),
+        )
+        fades.append(Fade(rises_at=start + ahead, ends_at=stop - behind, rise=rise, fall=fall))
     return tuple(fades)
+
+
+def _ramp(
+    place: Place, span: int, energy_S: np.ndarray, level_S: np.ndarray, outside_S: np.ndarray
+) -> tuple[int, int]:
+    """Return how far inwards a ramp begins, and its length; all counts from the stretch's end inwards."""
+    length = min(samples_at(place.fade_s, place.rate_hz), span // 2)
+    if place.is_banded or length == 0:
+        return 0, length
+    calm = _calm(level_S, outside_S)
+    if calm < length:
+        return 0, min(length, max(calm, samples_at(_SHORTEST_FADE_S, place.rate_hz)))
+    slack = min(len(energy_S), calm) - length
+    return _quietest(energy_S[: length + slack], length, slack), length
+
+
+def _calm(level_S: np.ndarray, outside_S: np.ndarray) -> int:
+    """Return how many samples come before anything that is louder than what is outside."""
+    if not outside_S.size:
+        return 0
+    sudden_S = level_S > _SUDDEN * outside_S.max()
+    return int(np.argmax(sudden_S)) if sudden_S.any() else len(level_S)
 
 
 def _slack(span_samples: int, fade_samples: int, rate_hz: int) -> int:

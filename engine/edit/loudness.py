@@ -19,12 +19,15 @@ from engine.audio.level import decibels, peak
 # BS.1770's gate: what is quieter has no loudness.
 SILENT_LUFS = -70.0
 CEILING_DBTP = -1.0
+# What a generation has about.
+USUAL_LUFS = -20.0
 _BLOCK_S = 0.4
 _METERED_CHANNELS = 5
 _METERED_S = 20
 # Blocks 10 dB below the mean of the audible ones do not count.
 _RELATIVE_GATE = 10.0
 _MAX_GAIN_DB = 40.0
+_HEARD_DB = 0.3
 _OVERSAMPLING = 4
 _CHUNK_SAMPLES = 2**18
 _CHUNK_MARGIN = 256
@@ -66,6 +69,17 @@ def matching_gain(reference_NS: np.ndarray, audio_NS: np.ndarray, rate_hz: int) 
     if math.inf in (-want, -have):
         return 1.0
     return 10 ** (min(_MAX_GAIN_DB, max(-_MAX_GAIN_DB, want - have)) / 20)
+
+
+def usual_gain(audio_NS: np.ndarray, rate_hz: int) -> float:
+    """Return the gain that turns what is louder than finished audio is down to that."""
+    have = loudness_lufs(audio_NS, rate_hz)
+    return 10 ** (min(0.0, USUAL_LUFS - have) / 20)
+
+
+def is_heard(gain: float) -> bool:
+    """Tell whether a change of loudness matters."""
+    return abs(decibels(gain)) > _HEARD_DB
 
 
 def true_peak_db(audio_NS: np.ndarray) -> float:
@@ -113,4 +127,6 @@ def _oversampled(audio_NS: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         ahead = (start - first) * _OVERSAMPLING
         count = (min(samples, start + _CHUNK_SAMPLES) - start) * _OVERSAMPLING
         finer_SN = np.pad(finer_SN, ((0, max(0, ahead + count - len(finer_SN))), (0, 0)))
+        # The filter loses what is next to half the rate, and with it peaks on the samples themselves.
+        finer_SN[ahead : ahead + count : _OVERSAMPLING] = audio_NS[:, start : start + _CHUNK_SAMPLES].T
         yield start, finer_SN[ahead : ahead + count].T

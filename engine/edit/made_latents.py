@@ -34,16 +34,18 @@ def edited_stretches(
     # Of an edit that changes nothing no canvas is rendered at all.
     rendered = zip(edit.canvases, made_VS, placed_VS, latents_VCHW, strict=False)
     for canvas, made, placed, latent_VCHW in rendered:
-        settled = _settled(edit, canvas)
-        for voice, latent_CHW in enumerate(latent_VCHW):
-            gain = _gain(canvas.levels[voice].undo(made[voice].astype(np.float64)), placed[voice])
-            if gain is None or (edit.place.is_banded and abs(decibels(gain)) > _MOST_BAND_GAIN_DB):
-                continue
-            heard_N = tuple(map(float, edit.voices.heard_VN[voice]))
-            level = _turned(canvas.levels[voice], gain)
-            made_here = stretch_of(latent_CHW, heard_N, level, canvas.first_sample)
-            for start, stop in settled:
-                yield from made_here.between(start, stop, canvas.cell_samples)
+        sounds_VS = canvas.at_session_level(made)
+        for start, stop in _settled(edit, canvas):
+            inside = slice(max(0, start - canvas.first_sample), stop - canvas.first_sample)
+            for voice, latent_CHW in enumerate(latent_VCHW):
+                level = canvas.levels[voice]
+                gain = _gain(sounds_VS[voice, inside], placed[voice, inside] - level.mean)
+                if gain is None or (edit.place.is_banded and abs(decibels(gain)) > _MOST_BAND_GAIN_DB):
+                    continue
+                heard_N = tuple(map(float, edit.voices.heard_VN[voice]))
+                turned = ModelLevel(mean=level.mean, gain=level.gain / gain)
+                whole = stretch_of(latent_CHW, heard_N, turned, canvas.first_sample)
+                yield from whole.between(start, stop, canvas.cell_samples)
 
 
 def generated_stretches(
@@ -95,8 +97,3 @@ def _gain(made_S: np.ndarray, placed_S: np.ndarray) -> float | None:
     gain = float(np.dot(made_S, placed_S)) / power
     is_all = rms(placed_S - gain * made_S) <= _MOST_OTHER_SHARE * rms(placed_S)
     return gain if gain > 0.0 and is_all else None
-
-
-def _turned(level: ModelLevel, gain: float) -> ModelLevel:
-    """Return the level that brings a sound to the model's after it was multiplied by a gain."""
-    return ModelLevel(mean=level.mean * gain, gain=level.gain / gain)

@@ -5,21 +5,34 @@ Legend: N channels, V voices, S samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from engine.audio.grid import samples_at
 from engine.audio.io import AudioClip
 from engine.audio.level import is_audible
+from engine.audio.splice import cut
 from engine.edit.canvas import Canvas, in_session
 from engine.edit.compose import Fade, Place, Split, fades_of, joined, split
-from engine.edit.loudness import CEILING_DBTP, limiting_gain, matching_gain, true_peak_db
+from engine.edit.loudness import (
+    CEILING_DBTP,
+    is_heard,
+    limiting_gain,
+    matching_gain,
+    true_peak_db,
+    usual_gain,
+)
 from engine.edit.voices import Voices, with_balance_of, with_image_of
 from engine.types import RenderSpec, Task
 
 _BLOCK_S = 8.0
+# Enough of a stretch to know how loud it comes out.
+_COMPARED_S = 20.0
+_CORRECTIONS = 2
+_MOST_CORRECTION = 4.0
 _LOOKAHEAD_S = 0.006
 
 
@@ -36,12 +49,15 @@ class Placing:
     def placed(self, spec: RenderSpec, made_VS: np.ndarray) -> np.ndarray:
         """Give what the model made the region's level and stereo image; all at the model's rate."""
         imaged_VS = self._imaged(self.canvas.at_session_level(made_VS))
-        return imaged_VS * self._gain(spec, imaged_VS)
+        if spec.match_level and spec.task is not Task.SUPERRES:
+            imaged_VS = imaged_VS * self._matching_gain_S(spec, imaged_VS)
+            imaged_VS = self._matched_as_heard(imaged_VS)
+        return imaged_VS + self.canvas.means_V1
 
     def parts(self, placed_VS: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the stretches of the region that change, whole blocks of the result each."""
         place = self._own_place
-        fades = fades_of(place, lambda start, stop: self._energy(placed_VS, start, stop))
+        fades = self._fades(placed_VS, place)
         ceiling_db = self._ceiling_db(place)
         for start, stop in self._blocks(place):
             yield slice(start, stop), self._block(placed_VS, place, fades, ceiling_db, (start, stop))
@@ -59,14 +75,63 @@ class Placing:
             return with_image_of(self.canvas.heard_VS, made_VS, where_S, self.model_hz)
         return with_balance_of(self.canvas.heard_VS, made_VS, where_S)
 
-    def _gain(self, spec: RenderSpec, made_VS: np.ndarray) -> float:
-        """Match the loudness of what is replaced; what fills a gap has that of its surroundings already."""
-        if not spec.match_level or spec.task is Task.SUPERRES:
-            return 1.0
+    def _matching_gain_S(self, spec: RenderSpec, made_VS: np.ndarray) -> np.ndarray:
+        """Return what gives each stretch of the mask the loudness of what it replaces in the model's band.
+
+        What fills a gap has the level of its surroundings already; where these are silent too, a usual one.
+        """
         replaced_NS, new_NS = self._exchanged(made_VS, self._own_place)
-        if spec.task is Task.INPAINT and not is_audible(replaced_NS):
+        gains: list[float] = []
+        for inside in self._stretches:
+            before_NS, after_NS = replaced_NS[:, inside], new_NS[:, inside]
+            if spec.task is not Task.INPAINT or is_audible(before_NS):
+                gains.append(matching_gain(before_NS, after_NS, self.model_hz))
+            elif is_audible(self.canvas.heard_VS):
+                gains.append(1.0)
+            else:
+                gains.append(usual_gain(after_NS, self.model_hz))
+        return self._along(gains)
+
+    def _matched_as_heard(self, made_VS: np.ndarray) -> np.ndarray:
+        """Correct the level by what comes out with all that is above the model's band."""
+        place = self._own_place
+        if place.is_banded or not place.has_crossover:
+            return made_VS
+        for _ in range(_CORRECTIONS):
+            gains = [self._correction(made_VS, place, span) for span in place.spans_samples]
+            if all(gain == 1.0 for gain in gains):
+                break
+            made_VS = made_VS * self._along(gains)
+        return made_VS
+
+    def _correction(self, made_VS: np.ndarray, place: Place, span: tuple[int, int]) -> float:
+        """Compare the beginning of a stretch with what was there, all bands together."""
+        start, stop = span[0], min(span[1], span[0] + samples_at(_COMPARED_S, place.rate_hz))
+        before_NS = self.clip.audio_NS[:, start:stop]
+        if not is_audible(before_NS):
             return 1.0
-        return matching_gain(replaced_NS, new_NS, self.model_hz)
+        fades, ceiling_db = self._fades(made_VS, place), self._ceiling_db(place)
+        after_NS = self._block(made_VS + self.canvas.means_V1, place, fades, ceiling_db, (start, stop))
+        gain = matching_gain(before_NS, after_NS, place.rate_hz)
+        return min(max(gain, 1 / _MOST_CORRECTION), _MOST_CORRECTION) if is_heard(gain) else 1.0
+
+    @property
+    def _stretches(self) -> list[slice]:
+        """Return the samples of the canvas, one at least, of each stretch that is replaced."""
+        first, size = self.canvas.first_sample, self.canvas.audio_VS.shape[1]
+        found: list[slice] = []
+        for ends in self._own_place.spans_samples:
+            start, stop = (samples_at(end / self.place.rate_hz, self.model_hz) - first for end in ends)
+            begin = min(max(0, start), size - 1)
+            found.append(slice(begin, max(begin + 1, stop)))
+        return found
+
+    def _along(self, gains: Sequence[float]) -> np.ndarray:
+        """Return gains (S,) for the canvas, which change between two stretches, where nothing else does."""
+        stretches = self._stretches
+        middles = [(one.stop + other.start) // 2 for one, other in pairwise(stretches)]
+        sizes = np.diff([0, *middles, self.canvas.audio_VS.shape[1]])
+        return np.repeat(gains, sizes)
 
     def _covered(self) -> slice:
         """Return the samples of the canvas, one at least, that are to be heard in the region."""
@@ -75,20 +140,28 @@ class Placing:
         return slice(start, max(start + 1, samples_at(covered_s.end_s, self.model_hz) - first))
 
     def _exchanged(self, made_VS: np.ndarray, place: Place) -> tuple[np.ndarray, np.ndarray]:
-        """Return what goes and what comes within the mask, at the model's rate."""
+        """Return what goes and what comes, at the model's rate, all along the canvas."""
         length = max(1, samples_at(place.duration_s, self.model_hz))
         coarse = replace(place, rate_hz=self.model_hz, length_samples=length)
         heard_NS, new_NS = self.voices.channels(self.canvas.heard_VS), self.voices.channels(made_VS)
-        first = self.canvas.first_sample
         if coarse.is_banded:
-            parts = split(heard_NS, heard_NS, new_NS, coarse, first)
+            parts = split(heard_NS, heard_NS, new_NS, coarse, self.canvas.first_sample)
             heard_NS, new_NS = parts.replaced_NS, parts.new_NS
-        inside = self._covered()
-        return heard_NS[:, inside], new_NS[:, inside]
+        return heard_NS, new_NS
 
     def _energy(self, made_VS: np.ndarray, start: int, stop: int) -> np.ndarray:
         heard_NS = self._heard(start, stop)
         return np.square(heard_NS).sum(axis=0) + np.square(self._new(made_VS, start, stop)).sum(axis=0)
+
+    def _fades(self, made_VS: np.ndarray, place: Place) -> tuple[Fade, ...]:
+        return fades_of(place, lambda start, stop: self._energy(made_VS, start, stop), self._level)
+
+    def _level(self, start: int, stop: int) -> np.ndarray:
+        """Return the highest magnitude of all channels in the file, as far as it goes."""
+        parts = (self.clip.before_NS, self.clip.audio_NS, self.clip.after_NS)
+        begins = -self.clip.before_NS.shape[1] if self.clip.before_NS.size else 0
+        there_NS = cut([part_NS for part_NS in parts if part_NS.size], start - begins, stop - begins)
+        return np.abs(there_NS).max(axis=0, initial=0.0)
 
     def _heard(self, start: int, stop: int) -> np.ndarray:
         """Return what of the region's samples start to stop the voices hold."""

@@ -88,7 +88,7 @@ def transform_for(rate_hz: int, shortest_span_s: float = math.inf) -> Transform:
     dual, so what is not changed comes back as it was.
     """
     window_s = min(LONGEST_WINDOW_S, shortest_span_s / 4)
-    length = 2 ** math.floor(math.log2(max(SHORTEST_WINDOW, window_s * rate_hz * 1.01)))
+    length = 2 ** round(math.log2(max(SHORTEST_WINDOW, window_s * rate_hz)))
     sounded_L = kaiser(length, KAISER_BETA, sym=False)
     overlaps_H = np.square(sounded_L).reshape(HOPS_PER_WINDOW, -1).sum(axis=0)
     heard_L = sounded_L / np.tile(overlaps_H, HOPS_PER_WINDOW)

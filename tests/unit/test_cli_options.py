@@ -242,6 +242,34 @@ def test_wrong_use_is_status_two(arguments: list[str], says: str, capsys: pytest
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--start", "7"), "the region starts at 7 s, past the end of"),
+        (("--sweep", "0.1,0.2", "--takes", "3"), "--sweep does not go together with --takes"),
+    ],
+)
+def test_options_that_do_not_fit_are_told(
+    arguments: tuple[str, ...],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DAW_BRIDGE_HOME", str(tmp_path))
+    monkeypatch.setattr("daw_bridge.client.jobs.Client.duration_s", lambda *_: 6.0)
+    assert main(["transfer", "a.wav", "--prompt", "rain", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error[bad_args]: ")
+    assert says in error
+
+
+@pytest.mark.parametrize("command", ["generate", "transfer", "inpaint", "superres", "recall"])
+def test_no_help_speaks_of_bounds_that_are_none(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert "None" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999"])
 @pytest.mark.parametrize(
     "arguments",
