@@ -112,7 +112,7 @@ def _config(options: dict[str, Any]) -> ServiceConfig:
     config = ServiceConfig(
         folders=folders,
         host=options["listen"],
-        needs_ports=bool(chosen),
+        needed_ports=frozenset(chosen),
         idle_s=options["idle_s"],
         disk_budget_bytes=int(options["disk_budget_gb"] * GIB),
         **chosen,

@@ -193,7 +193,7 @@ class Service:
         )
         stack.push_async_callback(oscquery.close)
         stack.callback(self.board.watch(oscquery.publish))
-        http = await _on_port(self._config.http_port, oscquery.start, self._config)
+        http = await _on_port("http_port", oscquery.start, self._config)
         if not is_loopback(self._config.host):
             announcement = Announcement(name=NAME, host=self._config.host, http_port=http, osc_port=udp)
             await stack.enter_async_context(announced(announcement))
@@ -212,7 +212,7 @@ class Service:
             stack.callback(transport.close)
             return int(sock.getsockname()[1])
 
-        return await _on_port(self._config.udp_port, start, self._config)
+        return await _on_port("udp_port", start, self._config)
 
     async def _tcp(self, stack: AsyncExitStack) -> int:
         loop = asyncio.get_running_loop()
@@ -222,7 +222,7 @@ class Service:
             stack.callback(server.close)
             return int(server.sockets[0].getsockname()[1])
 
-        return await _on_port(self._config.tcp_port, start, self._config)
+        return await _on_port("tcp_port", start, self._config)
 
     def _udp_door(self, sock: socket.socket) -> UdpDoor:
         return UdpDoor(
@@ -347,14 +347,15 @@ def _datagram_socket(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def _on_port(port: int, start: Callable[[str, int], Awaitable[int]], config: ServiceConfig) -> int:
-    """Listen on a port, or where it is only preferred and another program has it, on a free one."""
+async def _on_port(name: str, start: Callable[[str, int], Awaitable[int]], config: ServiceConfig) -> int:
+    """Listen on a port of the config; where that is a wish and another program has it, on a free one."""
+    port = int(getattr(config, name))
     try:
         return await start(config.host, port)
     except OSError as error:
         if error.errno != errno.EADDRINUSE or not port:
             raise PortTaken(f"{config.host} cannot be listened on: {error.strerror or error}") from error
-        if config.needs_ports:
+        if name in config.needed_ports:
             raise PortTaken(f"port {port} belongs to another program", "Choose another one.") from error
         return await start(config.host, 0)
 

@@ -70,7 +70,7 @@ class Folders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
-    """Ports of 0 are chosen by the system; the others are wishes, unless needs_ports makes them a condition.
+    """Ports of 0 are chosen by the system; the others are wishes, but for those that needed_ports names.
 
     idle_s ends a service that nobody needs for so long, 0 never does. A host other than 127.0.0.1 needs a
     token; token_file is where it came from, for the user's own programs. disk_budget_bytes is for the takes;
@@ -82,7 +82,7 @@ class ServiceConfig:
     udp_port: int = 9000
     tcp_port: int = 9000
     http_port: int = 9080
-    needs_ports: bool = False
+    needed_ports: frozenset[str] = frozenset()
     token: str = ""
     token_file: Path | None = None
     idle_s: float = 0.0

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,17 @@ def test_a_command_waits_for_a_service_that_is_ending(home: Home, tmp_path: Path
             assert other.ask(Status(rid="-")).queued == 0
         assert client.ask(Status(rid="-")).queued == 0
     assert first.pid not in {service.pid for service in home.services()}
+
+
+def test_a_port_that_nobody_asked_for_is_another_where_it_is_taken(home: Home, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as other:
+        # Where the user's own service or another program has it already, that is as good.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            other.bind(("127.0.0.1", 9000))
+            other.listen()
+        with home.started("serve", "--udp-port", "0", cwd=tmp_path) as process:
+            assert ready(process)["tcp_port"] != 9000
 
 
 @pytest.mark.parametrize("option", ["--udp-port", "--tcp-port", "--http-port"])
