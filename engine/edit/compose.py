@@ -5,12 +5,11 @@ Legend: N channels, S samples, K frames, F bins.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.signal import fftconvolve
 
 from engine.audio.grid import covers_all_bands, samples_at, spans
 from engine.edit.transform import Frames, Transform, changed, mask_weights, transform_for
@@ -26,7 +25,7 @@ _AROUND_FADE_S = 0.03
 _SHORTEST_FADE_S = 0.001
 # The crossover ends where the model's band does, and is this share of it wide.
 _CROSSOVER_SHARE = 0.07
-_FOLLOW_SMOOTH_S = 0.02
+_FOLLOW_SMOOTH_S = 0.005
 _FOLLOW_MOST, _FOLLOW_FLOOR = 2.0, 1e-4
 
 
@@ -131,8 +130,9 @@ def split(
     if not place.is_banded and not place.has_crossover:
         kept_NS = original_NS - heard_NS
         return Split(kept_NS=kept_NS, highs_NS=np.zeros_like(kept_NS), replaced_NS=heard_NS, new_NS=new_NS)
-    replaced_NS, coming_NS, highs_NS = (np.zeros(original_NS.shape) for _ in range(3))
     changes_highs = place.highs is not Highs.KEEP and place.has_crossover
+    # Replaced, coming, the original's highs, and the octave below them of both sounds.
+    found = [np.zeros(original_NS.shape) for _ in range(5 if changes_highs else 2)]
 
     def change(frames: Frames, spectra: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
         weights_KF, below_1F = _weights(place, frames, first), _below(place, frames)
@@ -140,12 +140,15 @@ def split(
         parts = ((1.0 - np.cos(angle_KF)) * spectra[0], np.sin(angle_KF) * spectra[1])
         if not changes_highs:
             return parts
-        gain_K1 = _highs_gain(place, frames, spectra)
-        return (*parts, spectra[0] * (np.cos(angle_KF) * weights_KF * (1.0 - below_1F) * (gain_K1 - 1.0)))
+        octave_F = _octave_below(place, frames)
+        above_KF = np.cos(angle_KF) * weights_KF * (1.0 - below_1F)
+        return (*parts, above_KF * spectra[0], octave_F * spectra[0], octave_F * spectra[1])
 
     for where, parts in changed(place.transform, (heard_NS, new_NS), change):
-        for whole_NS, part_NS in zip((replaced_NS, coming_NS, highs_NS), parts, strict=False):
+        for whole_NS, part_NS in zip(found, parts, strict=True):
             whole_NS[:, where] = part_NS
+    replaced_NS, coming_NS, *above = found
+    highs_NS = above[0] * (_highs_gain_S(place, *above[1:]) - 1.0) if above else np.zeros(original_NS.shape)
     return Split(
         kept_NS=original_NS - replaced_NS, highs_NS=highs_NS, replaced_NS=replaced_NS, new_NS=coming_NS
     )
@@ -257,19 +260,29 @@ def _below(place: Place, frames: Frames) -> np.ndarray:
     return np.clip((place.top_hz - frames.freqs_hz) / width_hz, 0.0, 1.0)[None]
 
 
-def _highs_gain(place: Place, frames: Frames, spectra: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Return the gain (K, 1) of the original's highs: none, or that of the octave below them."""
+def _octave_below(place: Place, frames: Frames) -> np.ndarray:
+    """Return 1 for the bins (F,) of the octave that ends where the crossover begins."""
+    top_hz = place.top_hz * (1 - _CROSSOVER_SHARE)
+    return ((frames.freqs_hz > place.top_hz / 2) & (frames.freqs_hz < top_hz)).astype(np.float64)
+
+
+def _highs_gain_S(place: Place, before_NS: np.ndarray, after_NS: np.ndarray) -> np.ndarray:
+    """Return the gain (S,) of the original's highs: none, or that of the octave below them."""
     if place.highs is Highs.DROP:
-        return np.zeros((1, 1))
-    band = (frames.freqs_hz > place.top_hz / 2) & (frames.freqs_hz < place.top_hz * (1 - _CROSSOVER_SHARE))
-    size = max(1, round(_FOLLOW_SMOOTH_S / frames.hop_s))
-    old_K, new_K = (_level(spectra_NKF[:, :, band], size) for spectra_NKF in spectra)
-    floor = _FOLLOW_FLOOR * math.sqrt(max(1, band.sum()) * place.transform.length)
-    gain_K = np.clip(new_K / np.maximum(old_K, floor), 0.0, _FOLLOW_MOST)
-    return np.where(old_K > floor, gain_K, 1.0)[:, None]
+        return np.zeros(before_NS.shape[1])
+    # Beside bands that stay, a gain that moves must spread nothing farther than the transform does.
+    size = samples_at(_FOLLOW_SMOOTH_S, place.rate_hz)
+    window_S = place.transform.sounded_L if place.is_banded else np.hanning(size + 2)
+    had_S, has_S = (
+        np.sqrt(_smoothed(np.square(one_NS).sum(axis=0), window_S)) for one_NS in (before_NS, after_NS)
+    )
+    gain_S = np.clip(has_S / np.maximum(had_S, _FOLLOW_FLOOR), 0.0, _FOLLOW_MOST)
+    return _smoothed(np.where(had_S > _FOLLOW_FLOOR, gain_S, 1.0), window_S)
 
 
-def _level(band_NKF: np.ndarray, size: int) -> np.ndarray:
-    power_K = (np.square(band_NKF.real) + np.square(band_NKF.imag)).sum(axis=(0, 2))
-    # The filter's running sum may fall below zero by a rounding error.
-    return np.sqrt(np.maximum(0.0, uniform_filter1d(power_K, size)))
+def _smoothed(values_S: np.ndarray, window_S: np.ndarray) -> np.ndarray:
+    """Return positive values averaged over a window around each, the first and the last going on for ever."""
+    wide_S = np.pad(values_S, len(window_S), mode="edge")
+    mean_S = fftconvolve(wide_S, window_S / window_S.sum(), mode="same")
+    # The transform may give a rounding error below zero.
+    return np.maximum(0.0, mean_S[len(window_S) : -len(window_S)])

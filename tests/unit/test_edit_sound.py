@@ -34,12 +34,6 @@ def inpainted(clip: AudioClip, mask: Mask, gain: float = 0.3, *, match_level: bo
     return result_of(edit, [gain * chance.normal(0, 0.1, one.audio_VS.shape) for one in edit.canvases])
 
 
-def below(audio_NS: np.ndarray, top_hz: float = 6_000.0) -> np.ndarray:
-    spectrum = np.fft.rfft(audio_NS, axis=1)
-    spectrum[:, np.fft.rfftfreq(audio_NS.shape[1], 1 / RATE_HZ) > top_hz] = 0
-    return np.fft.irfft(spectrum, audio_NS.shape[1], axis=1)
-
-
 @pytest.mark.parametrize("before_s", [0.001, 0.003, 0.007, 0.015, 0.029, 0.3])
 @pytest.mark.parametrize("after_s", [0.004, 0.012, 0.02, 0.2])
 def test_a_click_in_the_mask_goes(before_s: float, after_s: float) -> None:
@@ -47,8 +41,7 @@ def test_a_click_in_the_mask_goes(before_s: float, after_s: float) -> None:
     clip.audio_NS[:, CLICK : CLICK + 20] = 0.9
     # Not as loud as what was there: that is the click.
     result = inpainted(clip, rect(1.0 - before_s, 1.0 + after_s), match_level=False)
-    # What is above the model's band is the original's, clicks among it, unless it is dropped.
-    assert peak(below(result.audio_NS)) < 0.45 < peak(below(clip.audio_NS))
+    assert peak(result.audio_NS) < 0.45
 
 
 def test_where_nothing_stands_out_a_fade_looks_for_quiet() -> None:
