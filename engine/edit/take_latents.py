@@ -171,7 +171,7 @@ def _usable(
 def _read(header: _Header, values: bytes) -> tuple[LatentStretch, ...]:
     sizes = [header.channels * place.cells * header.width for place in header.places]
     is_sane = min(header.channels, header.width, *(place.cells for place in header.places)) > 0
-    if not is_sane or sum(sizes) * _NUMBERS.itemsize != len(values):
+    if not header.places or not is_sane or sum(sizes) * _NUMBERS.itemsize != len(values):
         return ()
     latents = np.frombuffer(values, dtype=_NUMBERS).astype(np.float32)
     if not np.isfinite(latents).all() or not all(place.gain > 0.0 for place in header.places):

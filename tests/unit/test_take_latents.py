@@ -227,6 +227,11 @@ def test_stretches_come_back_as_they_were(stretches: list[LatentStretch]) -> Non
     assert from_bytes(to_bytes(stretches, "m"), "another") == ()
 
 
+def test_a_header_of_no_stretches_is_none() -> None:
+    content = b'{"version": 1, "model": "m", "channels": 3, "width": 2, "places": []}\n'
+    assert from_bytes(content, "m") == ()
+
+
 @given(STRETCHES, st.data())
 def test_damaged_stretches_are_none_or_finite(stretches: list[LatentStretch], data: st.DataObject) -> None:
     content = bytearray(to_bytes(stretches, "m"))
