@@ -189,38 +189,31 @@ def fades_of(place: Place, energy_at: EnergyAt, level_at: EnergyAt) -> tuple[Fad
     around = samples_at(_AROUND_FADE_S, place.rate_hz)
     fades: list[Fade] = []
     for start, stop in place.spans_samples:
-        reach = min(samples_at(place.fade_s, place.rate_hz), (stop - start) // 2)
-        reach += 0 if place.is_banded else _slack(stop - start, reach, place.rate_hz)
-        ahead, rise = _ramp(
-            place,
-            stop - start,
-            energy_at(start, start + reach),
-            level_at(start, start + reach),
-            level_at(start - around, start),
-        )
+        length = min(samples_at(place.fade_s, place.rate_hz), (stop - start) // 2)
+        if place.is_banded or length == 0:
+            fades.append(Fade(rises_at=start, ends_at=stop, rise=length, fall=length))
+            continue
+        shortest = min(length, samples_at(_SHORTEST_FADE_S, place.rate_hz))
+        reach = length + _slack(stop - start, length, place.rate_hz)
+        inner, outer = (start, start + reach), (start - around, start)
+        ahead, rise = _ramp(energy_at(*inner), level_at(*inner), level_at(*outer), length, shortest)
+        inner, outer = (stop - reach, stop), (stop, stop + around)
         behind, fall = _ramp(
-            place,
-            stop - start,
-            energy_at(stop - reach, stop)[::-1],
-            level_at(stop - reach, stop)[::-1],
-            level_at(stop, stop + around),
+            energy_at(*inner)[::-1], level_at(*inner)[::-1], level_at(*outer), length, shortest
         )
         fades.append(Fade(rises_at=start + ahead, ends_at=stop - behind, rise=rise, fall=fall))
     return tuple(fades)
 
 
 def _ramp(
-    place: Place, span: int, energy_S: np.ndarray, level_S: np.ndarray, outside_S: np.ndarray
+    energy_S: np.ndarray, level_S: np.ndarray, outside_S: np.ndarray, length: int, shortest: int
 ) -> tuple[int, int]:
-    """Return how far inwards a ramp begins, and its length; all counts from the stretch's end inwards."""
-    length = min(samples_at(place.fade_s, place.rate_hz), span // 2)
-    if place.is_banded or length == 0:
-        return 0, length
+    """Return how far inwards a ramp begins, and its length in samples; all count from the end inwards."""
     calm = _calm(level_S, outside_S)
     if calm < length:
-        return 0, min(length, max(calm, samples_at(_SHORTEST_FADE_S, place.rate_hz)))
-    slack = min(len(energy_S), calm) - length
-    return _quietest(energy_S[: length + slack], length, slack), length
+        return 0, max(calm, shortest)
+    room = min(len(energy_S), calm)
+    return _quietest(energy_S[:room], length, room - length), length
 
 
 def _calm(level_S: np.ndarray, outside_S: np.ndarray) -> int:
