@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -52,6 +53,8 @@ def encode(value: object, variants: Variants) -> Any:
         return value.value
     if isinstance(value, tuple):
         return [encode(item, variants) for item in value]
+    if isinstance(value, dict):
+        return {name: encode(item, variants) for name, item in value.items()}
     if not is_dataclass(value) or isinstance(value, type):
         return value
     members = {item.name: encode(getattr(value, item.name), variants) for item in fields(value)}
@@ -91,6 +94,8 @@ class _Decoder:
         rest = tuple(option for option in options if option is not type(None))
         if value is None and len(rest) < len(options):
             return None
+        if len(rest) > 1 and all(option in _SCALARS for option in rest):
+            return _any_scalar(rest, value, path)
         return self.read(rest[0], value, path) if len(rest) == 1 else self._variant(value, path)
 
     def _variant(self, value: object, path: str) -> Any:
@@ -146,6 +151,14 @@ def _scalar(kind: Any, value: object, path: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise _mistyped(path, _SCALARS[kind], value)
     return _finite(value, path) if isinstance(value, float) else value
+
+
+def _any_scalar(kinds: tuple[Any, ...], value: object, path: str) -> Any:
+    """Read a value of the first kind that takes it; a whole number may stand for a fractional one."""
+    for kind in kinds:
+        with suppress(BadJson):
+            return _scalar(kind, value, path)
+    raise _mistyped(path, " or ".join(_SCALARS[kind] for kind in kinds), value)
 
 
 def _finite(value: float, path: str) -> float:
