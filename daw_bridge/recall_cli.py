@@ -25,7 +25,7 @@ _FOUND = {
     "changed": "changed since then: rendering gives something else",
     "missing": "no longer there",
 }
-_SAID_APART = ("task", "prompt", "region", "model", "schema_version", "takes")
+_SAID_APART = ("task", "prompt", "region", "model", "schema_version", "takes", "batch", "row")
 
 
 @click.command()
@@ -95,7 +95,8 @@ def varied(spec: RenderSpec, amount: float, takes: int) -> RenderSpec:
             "this take is a variation itself",
             f"Vary the one it was made from, with less of --vary: it has seed {spec.seed}.",
         )
-    return replace(spec, variation=amount, variation_seed=secrets.randbelow(2**31), takes=takes)
+    drawn = secrets.randbelow(2**31)
+    return replace(spec.unbatched(), variation=amount, variation_seed=drawn, takes=takes)
 
 
 def _json(spec: RenderSpec) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """One canvas in latent space: encoded, masked, sampled, decoded.
 
-Legend: B batch (one row for each voice), V voices, S samples, T mel frames, M mel bins, C latent channels,
-H latent time, W latent frequency. What is longer than the clips a model was trained on goes through it in
-windows of that length.
+Legend: B batch (one row for each voice, of each take), V voices, S samples, T mel frames, M mel bins,
+C latent channels, H latent time, W latent frequency. What is longer than the clips a model was trained on
+goes through it in windows of that length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from engine.conditioning import Conditioning
 from engine.diffusion.denoiser import Denoise, conditional_denoiser
 from engine.diffusion.guidance import Guidance, guided
 from engine.diffusion.masks import MASK_PASSES, inpainting
-from engine.diffusion.noise import NoiseSource, SeededNoise, VariedNoise
+from engine.diffusion.noise import NoiseSource, SeededNoise, StackedNoise, VariedNoise
 from engine.diffusion.samplers import OnStep, sampler_named, spacing_for, starting_latent
 from engine.diffusion.windows import WindowPlan, plan_windows, windowed
 from engine.edit.canvas import Canvas
@@ -33,6 +33,8 @@ from engine.types import Anchor, Mask, RenderSpec, SamplerSpec, Task
 # clips do as well on this (and cost half of what windows of 2.56 s do). Neighbours share an eighth.
 WINDOW_S = 10.24
 _OVERLAP_SHARE = 8
+# What the first feature map of one call may hold, guidance not counted: 4 clips of 10.24 s with an S model.
+_CALL_FLOATS = 2**21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,8 +85,16 @@ def encoded_part(
     )
 
 
+def takes_per_call(bundle: Bundle, part: LatentPart) -> int:
+    """Return how many takes of a part the network may get at once; the memory for more would be too much."""
+    rows, _, _, width = part.shape_BCHW
+    cells = max((window.cells for window in part.plan.windows), default=part.plan.cells)
+    floats = rows * cells * width * bundle.card.configs.unet.base_channels
+    return max(1, _CALL_FLOATS // floats)
+
+
 def sampled(
-    spec: RenderSpec,
+    takes: Sequence[RenderSpec],
     bundle: Bundle,
     part: LatentPart,
     wanted: Conditioning,
@@ -92,21 +102,22 @@ def sampled(
     on_step: OnStep,
     check: Callable[[], None],
 ) -> Tensor:
-    """Sample a part's scaled latent (B, C, H, W); its rows share their noise.
+    """Sample a part's scaled latents (B, C, H, W) for takes that differ by noise alone, one after the other.
 
-    check is called before each window of each step, and may raise to stop.
+    A take's rows share their noise. check is called before each window of each step, and may raise to stop.
     """
-    sampling = spec.sampler
+    spec, sampling = takes[0], takes[0].sampler
     # Inpainting and super-resolution start their part from pure noise, as a generation does.
     strength = sampling.strength if spec.task is Task.TRANSFER else 1.0
     trajectory = bundle.schedule.trajectory(sampling.steps, strength, spacing_for(sampling.name))
-    noise = _noise(spec, part, _device(bundle))
+    noise = StackedNoise([_noise(each, part, _device(bundle)) for each in takes])
     sampler = sampler_named(sampling.name, sampling.eta)
+    source_BCHW = None if part.source_BCHW is None else part.source_BCHW.repeat(len(takes), 1, 1, 1)
     if part.regenerate_HW is not None:
-        assert part.source_BCHW is not None
-        keep_HW = 1.0 - part.regenerate_HW.to(part.source_BCHW.device)
-        sampler = inpainting(sampler, part.source_BCHW, keep_HW, passes=MASK_PASSES)
-    start_BCHW = starting_latent(trajectory, noise, part.source_BCHW)
+        assert source_BCHW is not None
+        keep_HW = 1.0 - part.regenerate_HW.to(source_BCHW.device)
+        sampler = inpainting(sampler, source_BCHW, keep_HW, passes=MASK_PASSES)
+    start_BCHW = starting_latent(trajectory, noise, source_BCHW)
     denoise = windowed(
         _denoiser(sampling, bundle, wanted), part.plan, on_window=lambda _index, _total: check()
     )

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor
 from engine.audio.grid import LatentGrid
 from engine.audio.io import AudioClip
 from engine.audio.level import decibels, peak, rms
+from engine.batches import Call, Group, calls, groups
 from engine.conditioning import Conditioning, conditioning
 from engine.diffusion.samplers import StepInfo
 from engine.edit.contract import Contract
@@ -29,7 +30,7 @@ from engine.edit.made_latents import carried_stretches, edited_stretches, genera
 from engine.edit.rules import effective_mask
 from engine.edit.take_latents import LatentStretch, from_bytes, to_bytes
 from engine.errors import Cancelled, EngineError, NanOutput, OutOfMemory, SilentOutput, SpecError
-from engine.latents import LatentPart, decoded, empty_part, encoded_part, sampled
+from engine.latents import LatentPart, decoded, empty_part, encoded_part, sampled, takes_per_call
 from engine.models.bundle import Bundle
 from engine.ranking import Ranking, Reference, ranked
 from engine.types import ErrorInfo, RenderSpec, Task
@@ -49,13 +50,18 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """step of total are done in this stage of this take; takes count from 1."""
+    """step of total are done in this stage of this take; takes count from 1.
+
+    The take is one of `batch` that are sampled together, as row `row`; SAMPLE tells of all of these at once.
+    """
 
     stage: Stage
     step: int
     total: int
     take: int
     takes: int
+    batch: int = 1
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +115,8 @@ def render(
 ) -> list[RenderedTake]:
     """Render all takes of a spec, best first, ties by seed; those of a sweep by strength.
 
-    The clip is the spec's region with its context, None for a generation. Take i is that of spec.alone(i)
-    and comes out the same however many takes there are. A take that fails is reported and left out. With
+    The clip is the spec's region with its context, None for a generation. Take i is that of spec.alone(i),
+    which gives it again bit for bit. A take that fails is reported and left out. With
     preview_every, each so many steps a preview is told, which changes nothing about the takes.
 
     Raises:
@@ -127,12 +133,13 @@ def render(
         job = _prepared(spec, bundle, clip, reporter)
         takes: list[RenderedTake] = []
         failures: list[EngineError] = []
-        for index in range(spec.takes):
-            try:
-                takes.append(_rendered(job, index, reporter))
-            except (NanOutput, SilentOutput) as error:
-                failures.append(error)
-                on_event(TakeDropped(seed=spec.alone(index).seed, error=error.info))
+        for group in groups(spec):
+            for row, latents in enumerate(_sampled(job, group, reporter)):
+                try:
+                    takes.append(_rendered(job, group, row, latents, reporter))
+                except (NanOutput, SilentOutput) as error:
+                    failures.append(error)
+                    on_event(TakeDropped(seed=group.takes[row].seed, error=error.info))
         if not takes:
             raise failures[0]
         return takes if spec.sweep else sorted(takes, key=lambda take: -take.ranking.total)
@@ -149,9 +156,11 @@ class _Reporter:
         """Tell whether a step is one of the chosen; the last one is followed by the take itself."""
         return self.preview_every > 0 and done % self.preview_every == 0 and done < total
 
-    def report(self, stage: Stage, step: int, total: int, index: int) -> None:
+    def report(self, stage: Stage, step: int, total: int, group: Group | None = None, row: int = 0) -> None:
         """Tell of progress, and stop here if the job was cancelled."""
-        self.on_event(Progress(stage=stage, step=step, total=total, take=index + 1, takes=self.takes))
+        first, batch = (0, 1) if group is None else (group.first, len(group.takes))
+        done = Progress(stage=stage, step=step, total=total, take=first + row + 1, takes=self.takes)
+        self.on_event(replace(done, batch=batch, row=row))
         self.check()
 
     def check(self) -> None:
@@ -186,7 +195,7 @@ def _prepared(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, reporter
         edit = edit_of(spec, clip, effective_mask(spec, clip, grid), grid, bundle.card.canvas_s, stretches)
     parts = _parts(spec, bundle, grid, edit)
     reference = Reference.of(bundle, wanted.positive_BE, edit)
-    reporter.report(Stage.ENCODE, 1, 1, 0)
+    reporter.report(Stage.ENCODE, 1, 1)
     return _Job(spec=spec, bundle=bundle, edit=edit, conditioning=wanted, reference=reference, parts=parts)
 
 
@@ -213,19 +222,20 @@ def _require_able(spec: RenderSpec, bundle: Bundle) -> None:
         raise SpecError(f"steps must be at most {bundle.schedule.steps}, got {spec.sampler.steps}")
 
 
-def _rendered(job: _Job, index: int, reporter: _Reporter) -> RenderedTake:
-    own = job.spec.alone(index)
-    latents = _sampled(job, own, index, reporter)
-    reporter.report(Stage.DECODE, 0, 1, index)
+def _rendered(
+    job: _Job, group: Group, row: int, latents: Sequence[Tensor], reporter: _Reporter
+) -> RenderedTake:
+    own = group.takes[row]
+    reporter.report(Stage.DECODE, 0, 1, group, row)
     rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     for audio_VS in rendered:
         _require_sound(audio_VS, own.seed)
     sounds = rendered if job.edit is None else placed(job.edit, rendered)
     clip = _finished(job, sounds)
-    reporter.report(Stage.DECODE, 1, 1, index)
+    reporter.report(Stage.DECODE, 1, 1, group, row)
     kept = None if job.edit is None else contract(job.edit, clip)
     ranking = ranked(own, job.bundle, job.reference, clip, rendered, job.edit, kept)
-    reporter.report(Stage.RANK, 1, 1, index)
+    reporter.report(Stage.RANK, 1, 1, group, row)
     return RenderedTake(
         clip=clip,
         spec=own,
@@ -262,41 +272,46 @@ def _latent_space(bundle: Bundle) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _sampled(job: _Job, own: RenderSpec, index: int, reporter: _Reporter) -> list[Tensor]:
-    """Sample the scaled latents of all parts of one take, which its own spec gives alone."""
-    latents: list[Tensor] = []
-    parts = job.parts_of(own)
-    for number, part in enumerate(parts):
+def _sampled(job: _Job, group: Group, reporter: _Reporter) -> list[list[Tensor]]:
+    """Sample the scaled latents of all parts for each take of a group."""
+    parts = job.parts_of(group.takes[0])
+    work = [(part, call) for part in parts for call in calls(group.takes, takes_per_call(job.bundle, part))]
+    found: list[list[Tensor]] = [[] for _ in group.takes]
+    for number, (part, call) in enumerate(work):
 
-        def on_step(info: StepInfo, number: int = number) -> None:
-            done, total = number * info.steps + info.index + 1, len(parts) * info.steps
-            reporter.report(Stage.SAMPLE, done, total, index)
+        def on_step(info: StepInfo, number: int = number, call: Call = call) -> None:
+            done, total = number * info.steps + info.index + 1, len(work) * info.steps
+            reporter.report(Stage.SAMPLE, done, total, group)
             if reporter.wants_preview(done, total):
-                _tell_preview(job, [*latents, info.x0_BCHW], done, index, reporter)
+                for index, x0_BCHW in _rows(call, info.x0_BCHW):
+                    _tell_preview(job, group, index, [*found[index], x0_BCHW], done, reporter)
 
-        latents.append(
-            sampled(
-                own,
-                job.bundle,
-                part,
-                job.conditioning,
-                on_step=on_step,
-                check=reporter.check,
-            )
+        sampled_BCHW = sampled(
+            call.rows, job.bundle, part, job.conditioning, on_step=on_step, check=reporter.check
         )
-    return latents
+        for index, latent_BCHW in _rows(call, sampled_BCHW):
+            found[index].append(latent_BCHW)
+    return found
 
 
-def _tell_preview(job: _Job, latents: Sequence[Tensor], step: int, index: int, reporter: _Reporter) -> None:
+def _rows(call: Call, all_BCHW: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield which take of its group is wanted, and what is its own of a call's rows."""
+    each_BCHW = all_BCHW.chunk(len(call.rows))
+    return ((index, each_BCHW[row]) for index, row in call.wanted)
+
+
+def _tell_preview(
+    job: _Job, group: Group, row: int, latents: Sequence[Tensor], step: int, reporter: _Reporter
+) -> None:
     """Make the predicted result audible, unless it is no sound yet."""
     rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     try:
         for audio_VS in rendered:
-            _require_sound(audio_VS, job.spec.seed + index)
+            _require_sound(audio_VS, group.takes[row].seed)
     except (NanOutput, SilentOutput):
         return
     sounds = rendered if job.edit is None else placed(job.edit, rendered)
-    reporter.on_event(Preview(clip=_finished(job, sounds), step=step, take=index + 1))
+    reporter.on_event(Preview(clip=_finished(job, sounds), step=step, take=group.first + row + 1))
 
 
 def _finished(job: _Job, sounds: Sequence[np.ndarray]) -> AudioClip:

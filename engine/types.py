@@ -15,6 +15,8 @@ MAX_PROMPT_CHARACTERS = 2000
 MIN_DURATION_S = 0.2
 MAX_DURATION_S = 600.0
 MAX_TAKES = 16
+# So many takes of a job are sampled together, as rows of one batch.
+BATCH_TAKES = 8
 SEEDS = 2**63
 
 
@@ -270,7 +272,9 @@ class RenderSpec:
     duration_s is asked of GENERATE only; the edits take the region's length. cutoff_hz is where
     SUPERRES starts to regenerate (None: where the region's own highs end). sweep asks a TRANSFER for one
     take at each of these strengths, all on the same noise, and takes is then their number. variation moves
-    the seed's noise towards that of variation_seed: 0 not at all, 1 all the way.
+    the seed's noise towards that of variation_seed: 0 not at all, 1 all the way. batch is with how many
+    takes this one is sampled, itself among them as row `row`: on their number, not on their sound, its last
+    bits depend.
     """
 
     task: Task
@@ -291,6 +295,8 @@ class RenderSpec:
     sweep: tuple[float, ...] = ()
     variation: float = 0.0
     variation_seed: int = 0
+    batch: int = 1
+    row: int = 0
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -313,6 +319,7 @@ class RenderSpec:
         _within("seed", self.seed, 0, SEEDS - 1)
         _within("variation", self.variation, 0.0, 1.0)
         _within("variation_seed", self.variation_seed, 0, SEEDS - 1)
+        _require_row(self)
 
     def alone(self, index: int) -> RenderSpec:
         """Return the spec that gives take `index`, counted from 0 before any ranking, by itself.
@@ -323,9 +330,24 @@ class RenderSpec:
         if self.sweep:
             sampler = replace(self.sampler, strength=self.sweep[index])
             return replace(self, sampler=sampler, sweep=(), takes=1)
+        if self.takes == 1:
+            return self
+        first = index // BATCH_TAKES * BATCH_TAKES
+        batch = min(BATCH_TAKES, self.takes - first)
+        return replace(self._moved(index), takes=1, batch=batch, row=index - first)
+
+    def beside(self, row: int) -> RenderSpec:
+        """Return the spec of another row of this take's batch."""
+        return replace(self._moved(row - self.row), row=row)
+
+    def unbatched(self) -> RenderSpec:
+        """Return the spec of the same take sampled alone: it sounds the same, but for its last bits."""
+        return replace(self, batch=1, row=0)
+
+    def _moved(self, by: int) -> RenderSpec:
         if self.variation > 0.0:
-            return replace(self, variation_seed=(self.variation_seed + index) % SEEDS, takes=1)
-        return replace(self, seed=(self.seed + index) % SEEDS, takes=1)
+            return replace(self, variation_seed=(self.variation_seed + by) % SEEDS)
+        return replace(self, seed=(self.seed + by) % SEEDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,6 +381,13 @@ class JobEvent:
     seq: int
     kind: EventKind
     payload: dict[str, object]
+
+
+def _require_row(spec: RenderSpec) -> None:
+    _within("batch", spec.batch, 1, BATCH_TAKES)
+    _within("row", spec.row, 0, spec.batch - 1)
+    if spec.batch > 1 and (spec.takes > 1 or spec.sweep):
+        raise ValueError("batch is for one take that was sampled with others, not for several takes")
 
 
 def _require_sweep(task: Task, strengths: tuple[float, ...]) -> None:

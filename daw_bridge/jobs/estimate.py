@@ -47,9 +47,8 @@ class JobDuration:
     finish_s: float = 0.0
 
     @property
-    def sound_s(self) -> float:
-        """The sound that each step works on: voices side by side."""
-        return self.audio_s * self.voices
+    def size(self) -> JobSize:
+        return JobSize(audio_s=self.audio_s, steps=self.steps, takes=self.takes, voices=self.voices)
 
     @property
     def other_s(self) -> float:
@@ -113,7 +112,7 @@ class _Costs:
     def stages(self, size: JobSize) -> Stages:
         return Stages(
             load_s=self.load_s,
-            sample_s=size.steps * size.takes * self.step.at(size.sound_s),
+            sample_s=size.steps * size.batches * self.step.at(size.batch_s),
             finish_s=size.takes * self.take.at(size.sound_s),
             other_s=self.other_s,
         )
@@ -158,11 +157,11 @@ def fitted(points: Sequence[tuple[float, float]], first_slope: float) -> Line:
 
 def _costs_of(past: Sequence[JobDuration]) -> _Costs:
     sampled = [
-        (one.sound_s, one.sample_s / (one.steps * one.takes))
+        (one.size.batch_s, one.sample_s / (one.steps * one.size.batches))
         for one in past
         if one.sample_s > 0 and one.steps > 0
     ]
-    finished = [(one.sound_s, one.finish_s / one.takes) for one in past if one.finish_s > 0]
+    finished = [(one.size.sound_s, one.finish_s / one.takes) for one in past if one.finish_s > 0]
     return _Costs(
         step=fitted(sampled, 0.0 if past else FIRST_STEP_COST_S),
         take=fitted(finished, 0.0 if past else FIRST_TAKE_COST_S),

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import fmean
 
-from engine.types import BrushShape, Mask, MaskOp, RectShape, RenderSpec, Shape, Stereo, Task
+from engine.types import BATCH_TAKES, BrushShape, Mask, MaskOp, RectShape, RenderSpec, Shape, Stereo, Task
 
 # A region without a span is a whole file: of a loop or a phrase, as long as anybody knows.
 UNKNOWN_REGION_S = 10.0
@@ -46,7 +46,18 @@ class JobSize:
 
     @property
     def sound_s(self) -> float:
+        """The sound of a take: voices side by side."""
         return self.audio_s * self.voices
+
+    @property
+    def batches(self) -> int:
+        """In how many batches the takes are sampled; a sweep, in more of them, is no matter of sizes."""
+        return math.ceil(self.takes / BATCH_TAKES)
+
+    @property
+    def batch_s(self) -> float:
+        """The sound that each step works on: takes side by side too."""
+        return self.sound_s * self.takes / self.batches
 
 
 def size_of(spec: RenderSpec, canvas_s: float = 0.0, region_s: float = 0.0) -> JobSize:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from daw_bridge.jobs.progress import fraction, number
+from daw_bridge.jobs.progress import fraction, number, place
 from daw_bridge.jobs.size import Stages
 
 # After so many steps, or half of them, a job's own pace is all that counts.
@@ -83,15 +83,15 @@ class Stopwatch:
 
     def _note(self, stage: str, payload: Mapping[str, object]) -> None:
         step, total = number(payload, "step"), max(1.0, number(payload, "total"))
-        take, takes = max(1.0, number(payload, "take")), max(1.0, number(payload, "takes"))
+        take, (takes, batch, row) = max(1.0, number(payload, "take")), place(payload)
         self._is_loading = stage == "load" and step < total
         self._has_loaded |= stage == "load"
         self.has_model |= stage not in ("", "load", "download")
         if stage == "sample":
             self._steps += 1
-            self._sampled = min(1.0, (take - 1 + step / total) / takes)
+            self._sampled = min(1.0, (take - 1 - row + batch * step / total) / takes)
         elif (stage, step) in _FINISHING:
-            self._sampled = min(1.0, take / takes)
+            self._sampled = min(1.0, (take - 1 - row + batch) / takes)
             self._finished = min(1.0, (take - 1 + _FINISHING[stage, step]) / takes)
 
     def _gap_s(self, now_s: float) -> float:

@@ -5,6 +5,7 @@ Shapes: B batch, C latent channels, H latent time, W latent frequency.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -68,6 +69,19 @@ class SeededNoise:
     def _item_CHW(self, blocks: list[torch.Generator]) -> Tensor:
         shape = (self._channels, self._block_cells, self._width)
         return torch.cat([torch.randn(shape, generator=each) for each in blocks], dim=1)[:, : self._cells]
+
+
+class StackedNoise:
+    """Give a batch the rows of several sources, one after the other."""
+
+    def __init__(self, sources: Sequence[NoiseSource]) -> None:
+        self._sources = sources
+
+    def initial(self) -> Tensor:
+        return torch.cat([source.initial() for source in self._sources])
+
+    def step(self) -> Tensor:
+        return torch.cat([source.step() for source in self._sources])
 
 
 class VariedNoise:

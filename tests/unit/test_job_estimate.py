@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daw_bridge.jobs.estimate import KEPT_DURATIONS, Estimator, JobDuration, duration_of, fitted
+from daw_bridge.jobs.progress import fraction
 from daw_bridge.jobs.size import CONTEXT_S, UNKNOWN_REGION_S, Stages, size_of
 from daw_bridge.jobs.stopwatch import Stopwatch
 from engine.types import (
+    BATCH_TAKES,
+    MAX_TAKES,
     BrushShape,
     Mask,
     RectShape,
@@ -59,12 +62,16 @@ class Machine:
             yield 0.0, told("load", 0, 1, spec)
             yield took.load_s, told("load", 1, 1, spec)
         yield took.other_s, told("encode", 1, 1, spec)
-        for take in range(1, spec.takes + 1):
+        for first in range(1, spec.takes + 1, BATCH_TAKES):
+            batch = min(BATCH_TAKES, spec.takes + 1 - first)
             for step in range(1, steps + 1):
-                yield took.sample_s / spec.takes / steps, told("sample", step, steps, spec, take)
-            yield 0.0, told("decode", 0, 1, spec, take)
-            yield 0.9 * took.finish_s / spec.takes, told("decode", 1, 1, spec, take)
-            yield 0.1 * took.finish_s / spec.takes, told("rank", 1, 1, spec, take)
+                step_s = took.sample_s / spec.takes * batch / steps
+                yield step_s, told("sample", step, steps, spec, first, batch)
+            for row in range(batch):
+                place = (spec, first + row, batch, row)
+                yield 0.0, told("decode", 0, 1, *place)
+                yield 0.9 * took.finish_s / spec.takes, told("decode", 1, 1, *place)
+                yield 0.1 * took.finish_s / spec.takes, told("rank", 1, 1, *place)
 
     def watched(self, spec: RenderSpec, watch: Stopwatch, *, loads: bool) -> Iterator[float]:
         """Let a stopwatch follow a job; yield the time after each event."""
@@ -82,8 +89,11 @@ class Machine:
         return duration_of(spec, end_s, replace(watch.stages(), canvas_s=CANVAS_S))
 
 
-def told(stage: str, step: int, total: int, spec: RenderSpec, take: int = 1) -> dict[str, object]:
-    return {"stage": stage, "step": step, "total": total, "take": take, "takes": spec.takes}
+def told(
+    stage: str, step: int, total: int, spec: RenderSpec, take: int = 1, batch: int = 1, row: int = 0
+) -> dict[str, object]:
+    place = {"take": take, "takes": spec.takes, "batch": batch, "row": row}
+    return {"stage": stage, "step": step, "total": total, **place}
 
 
 def a_job(seconds: float = 2.0, steps: int = 20, takes: int = 1, **changes: Any) -> RenderSpec:
@@ -109,7 +119,9 @@ MACHINES = st.builds(
     take_s=st.floats(0.001, 3),
     other_s=st.floats(0, 2),
 )
-JOBS = st.builds(a_job, seconds=st.floats(0.2, 10.24), steps=st.integers(4, 300), takes=st.integers(1, 4))
+JOBS = st.builds(
+    a_job, seconds=st.floats(0.2, 10.24), steps=st.integers(4, 300), takes=st.integers(1, MAX_TAKES)
+)
 
 
 @given(machine=MACHINES, first=JOBS, second=JOBS)
@@ -135,6 +147,25 @@ def test_a_job_that_is_half_done_knows_how_long_it_still_takes(
         if now_s - machine.load_s - machine.other_s >= 0.5 * (thought.sample_s + thought.finish_s):
             true_s = end_s - now_s
             assert watch.left_s(now_s) == pytest.approx(true_s, rel=0.25, abs=0.25 * machine.other_s + 1e-6)
+
+
+@given(takes=st.integers(1, MAX_TAKES), steps=st.integers(1, 9))
+def test_a_job_goes_on_and_never_back_to_its_very_end(takes: int, steps: int) -> None:
+    told_of = [payload for _, payload in Machine().events(a_job(steps=steps, takes=takes), loads=True)]
+    shares = [fraction(payload) for payload in told_of]
+    assert shares == sorted(shares) and shares[0] == 0.0 and shares[-1] == pytest.approx(1.0)
+
+
+def test_takes_that_share_their_steps_are_thought_to_share_what_a_step_costs_by_itself() -> None:
+    def done(seconds: float, takes: int) -> JobDuration:
+        sound_s = max(seconds, CANVAS_S) * takes
+        sample_s = 20 * (0.03 + 0.01 * sound_s)
+        return took(sample_s, audio_s=seconds, takes=takes, sample_s=sample_s, canvas_s=CANVAS_S)
+
+    estimator = Estimator([done(2.56, 1), done(10.24, 1), done(2.56, 2)])
+    alone_s, together_s = (estimator.stages(a_job(2.5, takes=takes)).sample_s for takes in (1, 8))
+    assert alone_s == pytest.approx(20 * (0.03 + 0.01 * 2.56))
+    assert together_s == pytest.approx(20 * (0.03 + 0.01 * 8 * 2.56))
 
 
 def test_after_three_steps_a_wrong_expectation_is_forgotten() -> None:

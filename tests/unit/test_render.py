@@ -16,7 +16,8 @@ from engine.audio.io import AudioClip, encode
 from engine.audio.level import rms
 from engine.conditioning import conditioning, similarity
 from engine.errors import Cancelled, NanOutput, OutOfMemory, SilentOutput, SpecError
-from engine.models.bundle import Bundle, debug_bundle
+from engine.models.bundle import Bundle, debug_bundle, load_bundle
+from engine.models.store import model_folder
 from engine.render import Progress, RenderedTake, Stage, TakeDropped, render
 from engine.types import (
     Condition,
@@ -121,17 +122,34 @@ def test_the_shortest_and_the_longest_region(bundle: Bundle, length: int) -> Non
 
 
 @pytest.mark.parametrize("name", list(SamplerName))
-def test_the_same_spec_gives_the_same_audio_whatever_the_number_of_takes(
-    bundle: Bundle, name: SamplerName
-) -> None:
+def test_each_take_comes_out_the_same_alone(bundle: Bundle, name: SamplerName) -> None:
     spec = replace(INPAINT, sampler=SamplerSpec(name=name, steps=2, eta=1.0), seed=5, takes=2)
     clip = sound(12_000)
-    together = {take.seed: audio_of(take) for take in run(spec, bundle, clip)}
+    together = {take.seed: take for take in run(spec, bundle, clip)}
     assert set(together) == {5, 6}
-    for seed, audio_NS in together.items():
-        (alone,) = run(replace(spec, seed=seed, takes=1), bundle, clip)
-        assert np.array_equal(audio_of(alone), audio_NS)
-    assert not np.array_equal(together[5], together[6])
+    for seed, take in together.items():
+        (alone,) = run(take.spec, bundle, clip)
+        assert np.array_equal(audio_of(alone), audio_of(take))
+        (unbatched,) = run(replace(spec, seed=seed, takes=1), bundle, clip)
+        assert np.abs(audio_of(unbatched) - audio_of(take)).max() < 1e-5
+    assert not np.array_equal(audio_of(together[5]), audio_of(together[6]))
+
+
+@pytest.mark.parametrize("together", [1, 2, 8])
+def test_the_takes_of_a_real_model_come_out_the_same_in_the_batch_that_their_specs_tell(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.render.takes_per_call", lambda _bundle, _part: together)
+    starter = load_bundle(model_folder("starter"), verify=False)
+    spec = replace(GENERATE, model="starter", takes=3, sampler=SamplerSpec(steps=6))
+    takes = run(spec, starter)
+    assert [take.spec.batch for take in takes] == [3, 3, 3]
+    last = next(take for take in takes if take.spec.row == 2)
+    (alone,) = run(last.spec, starter)
+    assert np.array_equal(audio_of(alone), audio_of(last))
+    (unbatched,) = run(last.spec.unbatched(), starter)
+    # A hundred times less than what 16 bits can tell apart.
+    assert np.abs(audio_of(unbatched) - audio_of(last)).max() < 3e-4 * np.abs(audio_of(last)).max()
 
 
 def test_takes_are_ranked_by_score_and_ties_by_seed(bundle: Bundle) -> None:
@@ -251,9 +269,8 @@ def test_progress_counts_every_step_of_every_take(bundle: Bundle) -> None:
     seen = [
         (event.stage, event.take, event.step, event.total) for event in events if isinstance(event, Progress)
     ]
-    one_take = [(Stage.SAMPLE, step, 4) for step in (1, 2, 3, 4)]
-    one_take += [(Stage.DECODE, 0, 1), (Stage.DECODE, 1, 1), (Stage.RANK, 1, 1)]
-    expected = [(Stage.ENCODE, 1, 1, 1)]
+    one_take = [(Stage.DECODE, 0, 1), (Stage.DECODE, 1, 1), (Stage.RANK, 1, 1)]
+    expected = [(Stage.ENCODE, 1, 1, 1), *((Stage.SAMPLE, 1, step, 4) for step in (1, 2, 3, 4))]
     expected += [(stage, take, step, total) for take in (1, 2) for stage, step, total in one_take]
     assert seen == expected
 

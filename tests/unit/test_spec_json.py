@@ -131,6 +131,9 @@ def test_each_take_has_a_spec_that_gives_it_alone(spec: RenderSpec) -> None:
     for own in each:
         assert (own.takes, own.sweep) == (1, ())
         assert own.alone(0) == own
+        assert [own.beside(row).row for row in range(own.batch)] == list(range(own.batch))
+        assert own.beside(own.row) == own
+        assert own.unbatched().batch == 1
         told = Take(
             path="x.wav", seed=own.seed, clap_score=0, peak_db=0, rms_db=0, length_samples=1,
             spec_digest=digest(own),
