@@ -76,7 +76,7 @@ def commands() -> None:
     """
 
 
-def _edit_options(command: Command) -> Command:
+def _sound_options(command: Command) -> Command:
     for option in (
         click.option(
             "--no-level-match",
@@ -85,20 +85,6 @@ def _edit_options(command: Command) -> Command:
             default=True,
             type=bool,
             help="Leave the result at the model's level instead of the source's.",
-        ),
-        click.option(
-            "--mask-band",
-            type=(Number(min=0), Number(min=0)),
-            multiple=True,
-            metavar="LOW HIGH",
-            help="Change only this band in Hz; repeat it for more rectangles.",
-        ),
-        click.option(
-            "--mask-time",
-            type=(Seconds(), Seconds()),
-            multiple=True,
-            metavar="START END",
-            help="Change only this time, counted from the region's start; repeatable.",
         ),
         click.option(
             "--stereo",
@@ -112,7 +98,36 @@ def _edit_options(command: Command) -> Command:
             type=click.Choice([highs.value for highs in Highs]),
             default=_EDIT.highs.value,
             show_default=True,
-            help="Above the model's band: keep the file's own, let it follow the new sound, or drop it.",
+            help="Above the model's band: keep the file's own, let it follow the new sound, drop it, or let "
+            "--highs-model make it.",
+        ),
+        click.option(
+            "--highs-model",
+            default="",
+            metavar="MODEL",
+            help="The model of a wider band that makes what --highs model asks for.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _edit_options(command: Command) -> Command:
+    for option in (
+        _sound_options,
+        click.option(
+            "--mask-band",
+            type=(Number(min=0), Number(min=0)),
+            multiple=True,
+            metavar="LOW HIGH",
+            help="Change only this band in Hz; repeat it for more rectangles.",
+        ),
+        click.option(
+            "--mask-time",
+            type=(Seconds(), Seconds()),
+            multiple=True,
+            metavar="START END",
+            help="Change only this time, counted from the region's start; repeatable.",
         ),
         click.option(
             "--mask",

@@ -161,6 +161,7 @@ def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[st
             model=options["model"],
             match_level=options["match_level"],
             highs=Highs(options.get("highs", Highs.FOLLOW)),
+            highs_model=options.get("highs_model", ""),
             stereo=Stereo(options.get("stereo", Stereo.MID_SIDE)),
             sweep=options.get("sweep", ()),
             **_variation(options),
@@ -233,6 +234,8 @@ def _hint_for(task: Task, message: str) -> str:
         return "Say what to hear with --prompt."
     if "needs a mask" in message:
         return "Give --mask-time START END, --mask-band LOW HIGH or --mask."
+    if "highs_model" in message:
+        return "Name it with --highs-model; see daw-bridge models list."
     if "sweep" in message:
         return "Give rising strengths from 0 to 1, as --sweep 0.2,0.4,0.6."
     return f"See: daw-bridge {task.value} --help"

@@ -22,7 +22,7 @@ from engine.recall import recall
 from engine.render import Preview, Progress, RenderedTake, TakeDropped, render
 from engine.requests import Request, text_of
 from engine.spec_json import digest, spec_from_dict
-from engine.types import EventKind, RenderSpec, Take
+from engine.types import EventKind, Highs, RenderSpec, Take
 
 DEBUG_MODEL = "debug"
 
@@ -38,11 +38,11 @@ def local_time() -> datetime:
 
 
 class Jobs:
-    """Does jobs one at a time and keeps the last model loaded; the clock dates the takes."""
+    """Does jobs one at a time and keeps the last one's models loaded; the clock dates the takes."""
 
     def __init__(self, clock: Clock = local_time) -> None:
         self._clock = clock
-        self._loaded: tuple[str, Bundle] | None = None
+        self._loaded: dict[str, Bundle] = {}
 
     def render(
         self,
@@ -66,7 +66,7 @@ class Jobs:
         folder, stem = Path(text_of(out, "folder", "out")), text_of(out, "stem", "out")
         clip = _clip(spec, 0.0)
         prepare_folder(folder, _needed_bytes(spec, clip))
-        bundle = self._bundle(spec.model, emit)
+        bundle, highs_bundle = self._bundles(spec, emit)
         clip = _with_origin(spec, _clip(spec, bundle.card.canvas_s))
 
         def on_event(event: Progress | TakeDropped | Preview) -> None:
@@ -80,14 +80,15 @@ class Jobs:
             # While the model was loaded, which nothing interrupts.
             raise Cancelled("the render was cancelled")
         with calculating_with(threads) as used:
-            rendered = render(spec, bundle, clip, on_event, cancelled, wanted.every if wanted else 0)
+            every = wanted.every if wanted else 0
+            rendered = render(spec, bundle, clip, on_event, cancelled, every, highs_bundle)
         takes = _written(
             spec,
             rendered,
             clip=clip,
             folder=folder,
             stem=stem,
-            bundle=bundle,
+            bundles=(bundle,) if highs_bundle is None else (bundle, highs_bundle),
             emit=emit,
             made_at=self._clock(),
             threads=used,
@@ -98,12 +99,13 @@ class Jobs:
 
     def load(self, name: str, emit: Emit) -> Payload:
         """Load a model now, so that the next render need not."""
+        self._keep((name,))
         self._bundle(name, emit)
         return {"model": name}
 
     def models(self, request: Request, emit: Emit) -> Payload:
         """List, pull, import, verify or remove models; whatever was loaded is forgotten."""
-        self._loaded = None
+        self._keep(())
         return run_models(request, lambda payload: emit(EventKind.PROGRESS, payload))
 
     def probe(self, path: str) -> Payload:
@@ -115,13 +117,23 @@ class Jobs:
         """Return how a take was made, from inside its file or beside it."""
         return asdict(recall(Path(path)))
 
+    def _bundles(self, spec: RenderSpec, emit: Emit) -> tuple[Bundle, Bundle | None]:
+        """Load a spec's model, and the one that makes its highs."""
+        is_edit = spec.task.needs_region
+        second = spec.highs_model if spec.highs is Highs.MODEL and is_edit else ""
+        self._keep((spec.model, second))
+        return self._bundle(spec.model, emit), self._bundle(second, emit) if second else None
+
+    def _keep(self, names: tuple[str, ...]) -> None:
+        """Forget the models of other names: memory holds those of one job."""
+        self._loaded = {name: bundle for name, bundle in self._loaded.items() if name in names}
+
     def _bundle(self, name: str, emit: Emit) -> Bundle:
-        if self._loaded is None or self._loaded[0] != name:
+        if name not in self._loaded:
             emit(EventKind.PROGRESS, {"stage": "load", "step": 0, "total": 1, "take": 1, "takes": 1})
-            self._loaded = None
-            self._loaded = (name, debug_bundle() if name == DEBUG_MODEL else load_bundle(model_folder(name)))
+            self._loaded[name] = debug_bundle() if name == DEBUG_MODEL else load_bundle(model_folder(name))
             emit(EventKind.PROGRESS, {"stage": "load", "step": 1, "total": 1, "take": 1, "takes": 1})
-        return self._loaded[1]
+        return self._loaded[name]
 
 
 @contextmanager
@@ -171,20 +183,23 @@ def _written(
     clip: AudioClip | None,
     folder: Path,
     stem: str,
-    bundle: Bundle,
+    bundles: tuple[Bundle, ...],
     emit: Emit,
     made_at: datetime,
     threads: int,
 ) -> list[Take]:
     stem = free_stem(folder, stem, len(rendered))
-    card = bundle.card
-    model: dict[str, object] = {"name": card.name, "licence": card.licence, "files": card.files}
-    making = Making(model=model, made_at=made_at, threads=threads)
+    making = Making(models=tuple(map(_model_facts, bundles)), made_at=made_at, threads=threads)
     takes: list[Take] = []
     for index, result in enumerate(rendered):
         takes.append(write_take(spec, result, clip, folder / f"{stem}_{index + 1}", making))
         emit(EventKind.TAKE, {**asdict(takes[-1]), "threads": threads})
     return takes
+
+
+def _model_facts(bundle: Bundle) -> dict[str, object]:
+    card = bundle.card
+    return {"name": card.name, "licence": card.licence, "files": card.files}
 
 
 def _needed_bytes(spec: RenderSpec, clip: AudioClip | None) -> int:

@@ -7,6 +7,7 @@ goes through it in windows of that length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.audio.grid import LatentGrid, latent_mask, samples_at
+from engine.audio.level import peak
 from engine.audio.rhythm import preferred_cuts_s
 from engine.conditioning import Conditioning
 from engine.diffusion.denoiser import Denoise, conditional_denoiser
@@ -24,6 +26,7 @@ from engine.diffusion.noise import NoiseSource, SeededNoise, StackedNoise, Varie
 from engine.diffusion.samplers import OnStep, sampler_named, spacing_for, starting_latent
 from engine.diffusion.windows import WindowPlan, plan_windows, windowed
 from engine.edit.canvas import Canvas
+from engine.errors import NanOutput, SilentOutput
 from engine.models.bundle import Bundle
 from engine.models.packed import packed
 from engine.models.stretches import decode_long, encode_long
@@ -32,6 +35,8 @@ from engine.types import Anchor, Mask, RenderSpec, SamplerSpec, Task
 # The network's windows: it knows no more than 10 s of the released models, and those trained on shorter
 # clips do as well on this (and cost half of what windows of 2.56 s do). Neighbours share an eighth.
 WINDOW_S = 10.24
+SILENT_PEAK = 1e-4
+_SEED_HINT = "Try another seed or prompt."
 _OVERLAP_SHARE = 8
 # What the first feature map of one call may hold, guidance not counted: 4 clips of 10.24 s with an S model.
 _CALL_FLOATS = 2**21
@@ -136,6 +141,14 @@ def _noise(spec: RenderSpec, part: LatentPart, device: torch.device) -> NoiseSou
 def decoded(bundle: Bundle, latent_BCHW: Tensor) -> np.ndarray:
     """Return the audio (V, S) of a scaled latent at the model's rate and level."""
     return np.asarray(decode_long(bundle, latent_BCHW / bundle.scale_factor).float().cpu().numpy())
+
+
+def require_sound(audio_VS: np.ndarray, seed: int) -> None:
+    """Refuse what is no sound: raise NanOutput or SilentOutput."""
+    if not math.isfinite(float(np.sum(audio_VS, dtype=np.float64))):
+        raise NanOutput(f"the model's output for seed {seed} is not a finite signal", _SEED_HINT)
+    if peak(audio_VS) < SILENT_PEAK:
+        raise SilentOutput(f"the model's output for seed {seed} is silent", _SEED_HINT)
 
 
 def _plan(

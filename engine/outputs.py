@@ -39,9 +39,12 @@ _SUFFIXES = (".wav", ".flac", ".aiff", ".json", ".png")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
-    """When a take was made and with what; on how many threads the last bits depend."""
+    """When a take was made and with what; on how many threads the last bits depend.
 
-    model: dict[str, object]
+    The second model, if there is one, made the highs.
+    """
+
+    models: tuple[dict[str, object], ...]
     made_at: datetime
     threads: int
 
@@ -127,7 +130,8 @@ def _sidecar(spec: RenderSpec, rendered: RenderedTake, take: Take, making: Makin
         "take": asdict(take),
         "ranking": _finite(rendered.ranking),
         "digest": digest(spec),
-        "model": making.model,
+        "model": making.models[0],
+        "highs_model": making.models[1] if len(making.models) > 1 else None,
         "threads": making.threads,
     }
 

@@ -91,13 +91,20 @@ def _context_s(facts: Mapping[str, object]) -> float:
 
 
 def _model(spec: RenderSpec, recipe: Recipe) -> Finding:
-    """Compare the model's files, by their sums, with those that made the take."""
-    facts = recipe.get("model")
+    """Compare the files of the models, by their sums, with those that made the take."""
+    found = [
+        _one_model(spec.model, recipe.get("model")),
+        _one_model(spec.highs_model, recipe.get("highs_model")),
+    ]
+    return next((one for one in _WORST if one in found), Finding.NONE)
+
+
+def _one_model(name: str, facts: object) -> Finding:
     files = facts.get("files") if isinstance(facts, Mapping) else None
     if not files:
         return Finding.NONE
     try:
-        card = read_card(model_folder(spec.model))
+        card = read_card(model_folder(name))
     except ModelMissing:
         return Finding.MISSING
     except EngineError:
@@ -105,4 +112,5 @@ def _model(spec: RenderSpec, recipe: Recipe) -> Finding:
     return Finding.SAME if card.files == files else Finding.CHANGED
 
 
-_TOLD = ("generator", "made_at", "digest", "take", "model", "source", "threads")
+_WORST = (Finding.MISSING, Finding.CHANGED, Finding.SAME)
+_TOLD = ("generator", "made_at", "digest", "take", "model", "highs_model", "source", "threads")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,13 +29,20 @@ from engine.edit.made_latents import carried_stretches, edited_stretches, genera
 from engine.edit.rules import effective_mask
 from engine.edit.take_latents import LatentStretch, from_bytes, to_bytes
 from engine.errors import Cancelled, EngineError, NanOutput, OutOfMemory, SilentOutput, SpecError
-from engine.latents import LatentPart, decoded, empty_part, encoded_part, sampled, takes_per_call
+from engine.highs import HighsMaker, highs_maker
+from engine.latents import (
+    LatentPart,
+    decoded,
+    empty_part,
+    encoded_part,
+    require_sound,
+    sampled,
+    takes_per_call,
+)
 from engine.models.bundle import Bundle
 from engine.ranking import Ranking, Reference, ranked
 from engine.types import ErrorInfo, RenderSpec, Task
 
-SILENT_PEAK = 1e-4
-_SEED_HINT = "Try another seed or prompt."
 _OOM_PHRASES = ("out of memory", "not enough memory", "can't allocate memory")
 _OOM_HINT = "Close other programs, or choose a shorter region or a smaller model."
 
@@ -112,12 +118,14 @@ def render(
     on_event: OnEvent,
     cancelled: IsCancelled,
     preview_every: int = 0,
+    highs_bundle: Bundle | None = None,
 ) -> list[RenderedTake]:
     """Render all takes of a spec, best first, ties by seed; those of a sweep by strength.
 
     The clip is the spec's region with its context, None for a generation. Take i is that of spec.alone(i),
-    which gives it again bit for bit. A take that fails is reported and left out. With
-    preview_every, each so many steps a preview is told, which changes nothing about the takes.
+    which gives it again bit for bit. A take that fails is reported and left out. With preview_every, each so
+    many steps a preview is told, which changes nothing about the takes. highs_bundle is the spec's
+    highs_model, where it has one to make highs with.
 
     Raises:
         SpecError: a mask or cutoff that does not fit the clip and model.
@@ -130,7 +138,7 @@ def render(
         reporter = _Reporter(
             on_event=on_event, cancelled=cancelled, takes=spec.takes, preview_every=preview_every
         )
-        job = _prepared(spec, bundle, clip, reporter)
+        job = _prepared(spec, bundle, clip, highs_bundle, reporter)
         takes: list[RenderedTake] = []
         failures: list[EngineError] = []
         for group in groups(spec):
@@ -178,16 +186,24 @@ class _Job:
     conditioning: Conditioning
     reference: Reference
     parts: tuple[LatentPart, ...]
+    highs: HighsMaker | None
 
     def parts_of(self, spec: RenderSpec) -> tuple[LatentPart, ...]:
         """Return what is sampled for one take."""
         return () if _changes_nothing(spec) else self.parts
 
 
-def _prepared(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, reporter: _Reporter) -> _Job:
+def _prepared(
+    spec: RenderSpec,
+    bundle: Bundle,
+    clip: AudioClip | None,
+    highs_bundle: Bundle | None,
+    reporter: _Reporter,
+) -> _Job:
     reporter.check()
     _require_able(spec, bundle)
     grid = LatentGrid.of(bundle.mel.config, bundle.vae.config.ratio)
+    highs = None if clip is None else highs_maker(spec, highs_bundle, grid.high_hz, clip)
     wanted = conditioning(spec, bundle, clip)
     edit = None
     if clip is not None:
@@ -196,7 +212,15 @@ def _prepared(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None, reporter
     parts = _parts(spec, bundle, grid, edit)
     reference = Reference.of(bundle, wanted.positive_BE, edit)
     reporter.report(Stage.ENCODE, 1, 1)
-    return _Job(spec=spec, bundle=bundle, edit=edit, conditioning=wanted, reference=reference, parts=parts)
+    return _Job(
+        spec=spec,
+        bundle=bundle,
+        edit=edit,
+        conditioning=wanted,
+        reference=reference,
+        parts=parts,
+        highs=highs,
+    )
 
 
 def _parts(spec: RenderSpec, bundle: Bundle, grid: LatentGrid, edit: Edit | None) -> tuple[LatentPart, ...]:
@@ -229,9 +253,9 @@ def _rendered(
     reporter.report(Stage.DECODE, 0, 1, group, row)
     rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     for audio_VS in rendered:
-        _require_sound(audio_VS, own.seed)
+        require_sound(audio_VS, own.seed)
     sounds = rendered if job.edit is None else placed(job.edit, rendered)
-    clip = _finished(job, sounds)
+    clip = _with_highs(job, group, row, _finished(job, sounds), reporter)
     reporter.report(Stage.DECODE, 1, 1, group, row)
     kept = None if job.edit is None else contract(job.edit, clip)
     ranking = ranked(own, job.bundle, job.reference, clip, rendered, job.edit, kept)
@@ -307,11 +331,23 @@ def _tell_preview(
     rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     try:
         for audio_VS in rendered:
-            _require_sound(audio_VS, group.takes[row].seed)
+            require_sound(audio_VS, group.takes[row].seed)
     except (NanOutput, SilentOutput):
         return
     sounds = rendered if job.edit is None else placed(job.edit, rendered)
     reporter.on_event(Preview(clip=_finished(job, sounds), step=step, take=group.first + row + 1))
+
+
+def _with_highs(job: _Job, group: Group, row: int, clip: AudioClip, reporter: _Reporter) -> AudioClip:
+    """Let the second model, where there is one, make what lies above the first one's band."""
+    own = group.takes[row]
+    if job.highs is None or job.edit is None or _changes_nothing(own):
+        return clip
+
+    def on_step(info: StepInfo) -> None:
+        reporter.report(Stage.DECODE, info.index + 1, info.steps + 1, group, row)
+
+    return job.highs.made(own, job.edit, clip, on_step, reporter.check)
 
 
 def _finished(job: _Job, sounds: Sequence[np.ndarray]) -> AudioClip:
@@ -320,13 +356,6 @@ def _finished(job: _Job, sounds: Sequence[np.ndarray]) -> AudioClip:
         return finished(job.edit, sounds)
     assert job.spec.duration_s is not None
     return generated_clip(sounds[0][0], job.spec.duration_s, job.bundle.mel.config.sample_rate_hz)
-
-
-def _require_sound(audio_VS: np.ndarray, seed: int) -> None:
-    if not math.isfinite(float(np.sum(audio_VS, dtype=np.float64))):
-        raise NanOutput(f"the model's output for seed {seed} is not a finite signal", _SEED_HINT)
-    if peak(audio_VS) < SILENT_PEAK:
-        raise SilentOutput(f"the model's output for seed {seed} is silent", _SEED_HINT)
 
 
 @contextmanager

@@ -42,12 +42,14 @@ class SamplerName(Enum):
 class Highs(Enum):
     """What an edit has above the band that its model makes.
 
-    KEEP is the original's, FOLLOW the original's under the new sound's envelope, DROP nothing.
+    KEEP is the original's, FOLLOW the original's under the new sound's envelope, DROP nothing; MODEL lets a
+    second model, of a wider band, make what belongs to the new sound.
     """
 
     KEEP = "keep"
     FOLLOW = "follow"
     DROP = "drop"
+    MODEL = "model"
 
 
 class Stereo(Enum):
@@ -272,9 +274,9 @@ class RenderSpec:
     duration_s is asked of GENERATE only; the edits take the region's length. cutoff_hz is where
     SUPERRES starts to regenerate (None: where the region's own highs end). sweep asks a TRANSFER for one
     take at each of these strengths, all on the same noise, and takes is then their number. variation moves
-    the seed's noise towards that of variation_seed: 0 not at all, 1 all the way. batch is with how many
-    takes this one is sampled, itself among them as row `row`: on their number, not on their sound, its last
-    bits depend.
+    the seed's noise towards that of variation_seed: 0 not at all, 1 all the way. highs_model makes the highs
+    where these are MODEL. batch is with how many takes this one is sampled, itself among them as row `row`:
+    on their number, not on their sound, its last bits depend.
     """
 
     task: Task
@@ -291,6 +293,7 @@ class RenderSpec:
     model: str = "starter"
     match_level: bool = True
     highs: Highs = Highs.FOLLOW
+    highs_model: str = ""
     stereo: Stereo = Stereo.MID_SIDE
     sweep: tuple[float, ...] = ()
     variation: float = 0.0
@@ -319,6 +322,8 @@ class RenderSpec:
         _within("seed", self.seed, 0, SEEDS - 1)
         _within("variation", self.variation, 0.0, 1.0)
         _within("variation_seed", self.variation_seed, 0, SEEDS - 1)
+        if self.highs is Highs.MODEL and self.task.needs_region and not self.highs_model:
+            raise ValueError("highs from a model need the name of that model, highs_model")
         _require_row(self)
 
     def alone(self, index: int) -> RenderSpec:

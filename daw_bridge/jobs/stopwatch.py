@@ -90,9 +90,9 @@ class Stopwatch:
         if stage == "sample":
             self._steps += 1
             self._sampled = min(1.0, (take - 1 - row + batch * step / total) / takes)
-        elif (stage, step) in _FINISHING:
+        elif (stage, step / total) in _FINISHING:
             self._sampled = min(1.0, (take - 1 - row + batch) / takes)
-            self._finished = min(1.0, (take - 1 + _FINISHING[stage, step]) / takes)
+            self._finished = min(1.0, (take - 1 + _FINISHING[stage, step / total]) / takes)
 
     def _gap_s(self, now_s: float) -> float:
         gap_s, self._told_s = max(0.0, now_s - self._told_s), now_s

@@ -21,6 +21,7 @@ SPEC_KEYS = {
     "model": "model",
     "match_level": "match_level",
     "highs": "highs",
+    "highs_model": "highs_model",
     "stereo": "stereo",
     "variation": "variation",
     "variation_seed": "variation_seed",

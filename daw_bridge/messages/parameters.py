@@ -45,6 +45,7 @@ PARAMETERS: dict[str, Argument[Any]] = {
     "highs": Text(
         "what is above the model's band", "follow", choices=tuple(member.value for member in Highs)
     ),
+    "highs_model": Text("model that makes the highs where they are those of a model", "studio-48k", most=255),
     "stereo": Text(
         "what of a stereo region is made anew", "mid_side", choices=tuple(member.value for member in Stereo)
     ),

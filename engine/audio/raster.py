@@ -60,6 +60,14 @@ def shape_low_hz(shape: Shape) -> float:
     return max(0.0, min(freq_hz for _, freq_hz in shape.points) - reach_hz)
 
 
+def shape_high_hz(shape: Shape) -> float:
+    """Return the highest frequency the shape covers, perhaps infinity."""
+    if isinstance(shape, RectShape):
+        return math.inf if shape.high_hz is None else shape.high_hz
+    reach_hz = shape.radius_hz if isinstance(shape, BrushShape) else 0.0
+    return max(freq_hz for _, freq_hz in shape.points) + reach_hz
+
+
 def _step(feather_cells: float) -> float:
     return 1.0 / feather_cells if feather_cells > 0 else _NO_FEATHER
 

@@ -119,6 +119,11 @@ class Split:
     new_NS: np.ndarray
 
 
+def crossover_hz(top_hz: float) -> float:
+    """Return where the crossover to what lies above a model's band begins."""
+    return top_hz * (1 - _CROSSOVER_SHARE)
+
+
 def split(
     original_NS: np.ndarray, heard_NS: np.ndarray, new_NS: np.ndarray, place: Place, first: int = 0
 ) -> Split:
@@ -255,7 +260,7 @@ def _below(place: Place, frames: Frames) -> np.ndarray:
 
 def _octave_below(place: Place, frames: Frames) -> np.ndarray:
     """Return 1 for the bins (F,) of the octave that ends where the crossover begins."""
-    top_hz = place.top_hz * (1 - _CROSSOVER_SHARE)
+    top_hz = crossover_hz(place.top_hz)
     return ((frames.freqs_hz > place.top_hz / 2) & (frames.freqs_hz < top_hz)).astype(np.float64)
 
 

@@ -111,6 +111,10 @@ def changed_part(edit: Edit, result: AudioClip) -> AudioClip:
 
 
 def _highs(spec: RenderSpec) -> Highs:
-    """Return what lies above the model's band; new highs below it are nothing for old ones to follow."""
-    is_followed = spec.highs is Highs.FOLLOW and spec.task is not Task.SUPERRES
-    return spec.highs if is_followed or spec.highs is Highs.DROP else Highs.KEEP
+    """Return what lies above the model's band, before another model makes any.
+
+    New highs below it are nothing for old ones to follow.
+    """
+    if spec.highs in (Highs.KEEP, Highs.DROP):
+        return spec.highs
+    return Highs.KEEP if spec.task is Task.SUPERRES else Highs.FOLLOW

@@ -117,6 +117,7 @@ def test_whatever_the_file_and_the_mask_only_what_is_masked_changes(data: st.Dat
         task=Task.TRANSFER if mask is None else Task.INPAINT,
         mask=mask or SPEC.mask,
         highs=data.draw(st.sampled_from(Highs)),
+        highs_model="wide",
         stereo=data.draw(st.sampled_from(Stereo)),
     )
     edit = edit_of(spec, clip, mask, GRID, CANVAS_S)
