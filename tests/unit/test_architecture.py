@@ -15,7 +15,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("daw_bridge", "engine", "ui")
-VALUES = ("engine.types", "engine.errors", "engine.spec_json", "engine.strict_json")
+VALUES = (
+    "engine.types",
+    "engine.errors",
+    "engine.spec_json",
+    "engine.strict_json",
+    "engine.chains",
+    "engine.effects",
+)
 TEXT_SUFFIXES = {"", ".cfg", ".json", ".md", ".py", ".toml", ".tsv", ".txt"}
 
 FILE_LINES, FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 500, 60, 10
