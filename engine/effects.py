@@ -15,7 +15,7 @@ from types import MappingProxyType
 from engine.chains import Chain, Effect, ParameterValue
 from engine.errors import SpecError
 
-# None: any number of channels at once. Of more than two, Reverb and Convolution leave the rest as it was.
+# Any number of channels at once. Of more than two, Reverb and Convolution would leave some as they were.
 ANY_LAYOUT = (0,)
 
 
@@ -54,8 +54,8 @@ class Parameter:
 class BuiltIn:
     """One of pedalboard's effects.
 
-    layouts are the channel counts it takes, (0,) any. rates_hz are the sample rates it takes, () any. rings
-    says that it sounds on after its input's end on purpose.
+    layouts are the channel counts it takes, (0,) any. rates_hz are the sample rates it takes, () any. streams
+    says that a sound may be given to it in pieces. shifts says that its latency is not compensated exactly.
     """
 
     name: str
@@ -64,7 +64,8 @@ class BuiltIn:
     parameters: Mapping[str, Parameter]
     layouts: tuple[int, ...] = ANY_LAYOUT
     rates_hz: tuple[int, ...] = ()
-    rings: bool = False
+    streams: bool = True
+    shifts: bool = False
 
 
 def _number(name: str, default: float, low: float, high: float) -> Parameter:
@@ -86,7 +87,8 @@ def _effect(
     *parameters: Parameter,
     layouts: tuple[int, ...] = ANY_LAYOUT,
     rates_hz: tuple[int, ...] = (),
-    rings: bool = False,
+    streams: bool = True,
+    shifts: bool = False,
 ) -> BuiltIn:
     return BuiltIn(
         name=_NAMES.get(class_name) or _snake_case(class_name),
@@ -95,7 +97,8 @@ def _effect(
         parameters=MappingProxyType({one.name: one for one in parameters}),
         layouts=layouts,
         rates_hz=rates_hz,
-        rings=rings,
+        streams=streams,
+        shifts=shifts,
     )
 
 
@@ -144,7 +147,6 @@ def _modulation(class_name: str, summary: str, centre: Parameter, depth: float) 
         centre,
         _number("feedback", 0.0, -1.0, 1.0),
         _number("mix", 0.5, 0.0, 1.0),
-        rings=True,
     )
 
 
@@ -180,7 +182,6 @@ _ALL = (
         Parameter(name="impulse_response_filename", default=None, is_file=True),
         _number("mix", 1.0, 0.0, 1.0),
         layouts=(1, 2),
-        rings=True,
     ),
     _effect(
         "Delay",
@@ -188,7 +189,6 @@ _ALL = (
         _number("delay_seconds", 0.5, 0.0, 30.0),
         _number("feedback", 0.0, 0.0, 1.0),
         _number("mix", 0.5, 0.0, 1.0),
-        rings=True,
     ),
     _effect("Distortion", "a tanh curve after a gain", _number("drive_db", 25.0, -20.0, 100.0)),
     _effect(
@@ -196,6 +196,7 @@ _ALL = (
         "a mobile telephone: 8 kHz, mono",
         _choice("quality", "WindowedSinc8", _QUALITIES),
         layouts=(1,),
+        streams=False,
     ),
     _effect("Gain", "louder or softer", _number("gain_db", 1.0, -96.0, 48.0)),
     _shelf("HighShelfFilter", "raise or lower the highs"),
@@ -227,7 +228,15 @@ _ALL = (
     _dynamics("NoiseGate", "silence below a threshold", -100.0, 10.0, 1.0, 100.0),
     _shelf("PeakFilter", "raise or lower a band"),
     _modulation("Phaser", "moving notches", _number("centre_frequency_hz", 1_300.0, 20.0, 20_000.0), 0.5),
-    _effect("PitchShift", "higher or lower, as long as before", _number("semitones", 0.0, -72.0, 72.0)),
+    # Each call of it forgets what the one before left in its delay line.
+    _effect(
+        "PitchShift",
+        "higher or lower, as long as before",
+        _number("semitones", 0.0, -72.0, 72.0),
+        layouts=(1, 2),
+        streams=False,
+        shifts=True,
+    ),
     _effect(
         "Resample",
         "the sound of a lower sample rate",
@@ -244,7 +253,6 @@ _ALL = (
         _number("width", 1.0, 0.0, 1.0),
         _number("freeze_mode", 0.0, 0.0, 1.0),
         layouts=(1, 2),
-        rings=True,
     ),
 )
 EFFECTS: Mapping[str, BuiltIn] = MappingProxyType({one.name: one for one in _ALL})

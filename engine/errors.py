@@ -13,6 +13,8 @@ EngineError
 ├── TooLarge             too_large     an input beyond a stated limit
 ├── OutOfMemory          oom
 ├── Cancelled            cancelled
+├── PluginCrash          plugin_crash  a plug-in or effect that ended its process, or gave nothing usable
+├── PluginTimeout        plugin_timeout a plug-in that did not finish in its time
 ├── NanOutput            nan_output    a render that is not finite
 └── SilentOutput         silent_output a render without sound
 """
@@ -88,6 +90,14 @@ class OutOfMemory(EngineError):
 
 class Cancelled(EngineError):
     code = ErrorCode.CANCELLED
+
+
+class PluginCrash(EngineError):
+    code = ErrorCode.PLUGIN_CRASH
+
+
+class PluginTimeout(EngineError):
+    code = ErrorCode.PLUGIN_TIMEOUT
 
 
 class NanOutput(EngineError):
