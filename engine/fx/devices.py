@@ -19,12 +19,12 @@ from pedalboard._pedalboard import load_plugin
 from engine.chains import Effect, ParameterValue
 from engine.effects import ANY_LAYOUT, EFFECTS, BuiltIn, check_effect
 from engine.errors import AudioMissing, PluginCrash, SpecError
-from engine.fx.parameters import read_back, set_parameters
+from engine.fx.parameters import read_back, refresh, set_again, set_parameters
 from engine.fx.values import NoteKind, PluginFacts, title_of
 
 MAX_CHANNELS = 8
-# pedalboard's own limit for instruments that get ready in the background; the host's limits are for the rest.
-_INITIALIZATION_TIMEOUT_S = 10.0
+# pedalboard waits that long for an instrument's first sound; instruments are refused.
+_INITIALIZATION_TIMEOUT_S = 0.0
 _PROBE_SAMPLES = 1_024
 # A filter at half the sample rate or above it is no filter, and may blow up.
 _HIGHEST_OF_RATE = 0.49
@@ -64,7 +64,14 @@ class Device:
 
     def changed_parameters(self) -> list[tuple[NoteKind, str]]:
         """Return which of the parameters that were asked for are no longer what they were set to."""
+        if not self.asked:
+            return []
+        refresh(self.plugin)
         return [(NoteKind.PARAMETER, text) for text in read_back(self.plugin, self.asked)]
+
+    def set_parameters_again(self) -> None:
+        if self.asked:
+            set_again(self.plugin, self.asked)
 
 
 def load(effect: Effect) -> Device:
@@ -127,11 +134,12 @@ def _external(effect: Effect) -> Device:
         raise PluginCrash(f"{title} is an instrument: it takes no sound", "Take it out of the chain.")
     if effect.raw_state:
         device.notes += _set_state(plugin, effect.raw_state, title)
-    device.asked, refused = set_parameters(plugin, effect.parameters, title)
-    device.notes += [(NoteKind.PARAMETER, text) for text in refused]
+    device.asked = set_parameters(plugin, effect.parameters, title)
+    # This also brings the parameters to where the sound is made, so that what became of them can be seen.
     device.layouts = layouts_of(plugin)
     if not device.layouts:
         raise PluginCrash(f"{title} takes none of 1 to {MAX_CHANNELS} channels", "Take it out of the chain.")
+    device.notes += device.changed_parameters()
     return device
 
 

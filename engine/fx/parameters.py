@@ -14,21 +14,33 @@ from engine.fx.values import PluginParameter
 _TOLERANCE = 1e-3
 
 
-def set_parameters(
-    plugin: Any, values: Mapping[str, ParameterValue], title: str
-) -> tuple[dict[str, float], list[str]]:
-    """Set parameters; returns where each was set to, from 0 to 1, and what did not stay.
+def set_parameters(plugin: Any, values: Mapping[str, ParameterValue], title: str) -> dict[str, float]:
+    """Set parameters; returns where each was set to, from 0 to 1.
 
     Raises:
         SpecError: a parameter or value that there is not; says what there is.
     """
     known = plugin.parameters
     targets = {name: _target(known, name, value, title) for name, value in values.items()}
+    set_again(plugin, targets)
+    return targets
+
+
+def set_again(plugin: Any, targets: Mapping[str, float]) -> None:
+    known = plugin.parameters
     # Twice: what one parameter may be can depend on another one.
     for _ in range(2):
         for name, raw in targets.items():
             known[name].raw_value = raw
-    return targets, read_back(plugin, targets)
+
+
+def refresh(plugin: Any) -> None:
+    """Let the parameters be read from where the sound is made.
+
+    The host keeps the values that it set, whatever the plug-in makes of them; only with a saved state does it
+    ask again. It must have processed something since they were set: the state is that of its processor.
+    """
+    plugin.raw_state = plugin.raw_state
 
 
 def read_back(plugin: Any, targets: Mapping[str, float]) -> list[str]:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import soxr
 
-from engine.audio.resample import resample
+from engine.audio.splice import fit_length
 from engine.chains import Chain, Effect, Tail
 from engine.errors import SpecError
 from engine.fx.devices import MAX_CHANNELS, Device, load
@@ -117,11 +118,11 @@ class Rack:
         taken_hz: int,
         cancelled: IsCancelled,
     ) -> int:
-        wet_NS = np.ascontiguousarray(resample(room_NS, rate_hz, taken_hz), dtype=np.float32)
+        wet_NS = _resampled(room_NS, rate_hz, taken_hz, math.ceil(room_NS.shape[1] * taken_hz / rate_hz))
         wet = replace(effect, mix=1.0)
         latency_samples = self._apply_to_groups(index, wet, wet_NS, taken_hz, cancelled)
         room_NS *= np.float32(1.0 - effect.mix)
-        room_NS += np.float32(effect.mix) * resample(wet_NS, taken_hz, rate_hz, room_NS.shape[1])
+        room_NS += np.float32(effect.mix) * _resampled(wet_NS, taken_hz, rate_hz, room_NS.shape[1])
         return round(latency_samples * rate_hz / taken_hz)
 
     def _apply_to_groups(
@@ -133,8 +134,7 @@ class Rack:
         latencies = [
             self._apply_to_group(index, effect, room_NS, group, rate_hz, cancelled) for group in groups
         ]
-        self._add(index, device.notes)
-        self._add(index, device.changed_parameters())
+        self._add(index, [*device.notes, *device.changed_parameters()])
         return max(latencies)
 
     def _apply_to_group(
@@ -154,6 +154,8 @@ class Rack:
             extra_samples=self._extra(index, 2 if group.doubled else len(group.channels), rate_hz),
             streams=device.streams,
         )
+        # Measuring may have moved what a plug-in resets by itself.
+        device.set_parameters_again()
         if len(group.channels) == room_NS.shape[0] and not group.doubled:
             return send(device.plugin, room_NS, passage, cancelled)
         part_NS = room_NS[list(group.channels) * (2 if group.doubled else 1)]
@@ -218,6 +220,12 @@ def apply_chain(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> tuple[np.nd
     return room_NS[:, : result.samples], result
 
 
+def _resampled(audio_NS: np.ndarray, from_hz: int, to_hz: int, length_samples: int) -> np.ndarray:
+    """Convert without delay; engine.audio.resample would bring torch into the plug-in host."""
+    audio_SN = soxr.resample(np.ascontiguousarray(audio_NS.T), from_hz, to_hz, quality="VHQ")
+    return np.ascontiguousarray(fit_length(audio_SN.reshape(-1, audio_NS.shape[0]).T, length_samples))
+
+
 def _taken_rate(device: Device, rate_hz: int) -> int:
     """Return the rate to run at: the sound's, else a simple fraction or multiple of it, else the highest."""
     if not device.rates_hz or rate_hz in device.rates_hz:
@@ -275,7 +283,8 @@ def _timing_notes(device: Device, found: Timing, rate_hz: int) -> list[tuple[Not
     if not found.is_repeatable:
         notes.append((NoteKind.BLOCKS, "it gives something else each time"))
     elif found.block_difference_db > _SAME_DB:
-        text = f"its sound depends on the block size, by up to {found.block_difference_db:.0f} dB"
+        below_db = abs(found.block_difference_db)
+        text = f"its sound depends on the block size: differences are {below_db:.0f} dB below its peak"
         notes.append((NoteKind.BLOCKS, text))
     return notes
 

@@ -23,7 +23,10 @@ IsCancelled = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """How a sound goes through: mix is the share of the effect, extra_samples what it comes too late by."""
+    """How a sound goes through: mix is the share of the effect, extra_samples what it comes too late by.
+
+    Below zero it comes too early: pedalboard takes a latency away that is not there, and loses the start.
+    """
 
     title: str
     rate_hz: int
@@ -64,7 +67,9 @@ def _streamed(
     length, stretch = audio_NS.shape[1], _stretch_samples(passage.block_samples, audio_NS.shape[1])
     # In pieces pedalboard must not be told to reset: it would take each for the last.
     _guarded(passage, plugin.reset)
-    fed, got = 0, 0
+    # Silence ahead, for what takes away too much.
+    ahead = max(0, -passage.extra_samples)
+    fed, got = -ahead, 0
     while mixer.missing_samples > 0:
         if cancelled():
             raise Cancelled("the effects were cancelled")
@@ -74,15 +79,16 @@ def _streamed(
         wet_NS = _process(plugin, piece_NS, passage, reset=False)
         fed, got = fed + stretch, got + wet_NS.shape[1]
         mixer.add(wet_NS)
-    return fed - got
+    return fed + ahead - got
 
 
 def _whole(plugin: Any, audio_NS: np.ndarray, passage: Passage, mixer: _Mixer, cancelled: IsCancelled) -> int:
     """Send everything at once, with room for what comes too late."""
     if cancelled():
         raise Cancelled("the effects were cancelled")
-    room = max(0, passage.extra_samples) + passage.block_samples
-    mixer.add(_process(plugin, np.pad(audio_NS, ((0, 0), (0, room))), passage, reset=True))
+    ahead, after = max(0, -passage.extra_samples), max(0, passage.extra_samples)
+    padded_NS = np.pad(audio_NS, ((0, 0), (ahead, after + passage.block_samples)))
+    mixer.add(_process(plugin, padded_NS, passage, reset=True))
     if mixer.missing_samples > 0:
         raise PluginCrash(f"{passage.title} kept back the end of the sound")
     return 0
@@ -95,10 +101,11 @@ def _stretch_samples(block_samples: int, length: int) -> int:
 
 
 def _piece(audio_NS: np.ndarray, start: int, length: int) -> np.ndarray:
-    """Return a stretch; after the end comes silence."""
+    """Return a stretch; before the start and after the end is silence."""
     piece_NS = np.zeros((audio_NS.shape[0], length), np.float32)
-    there_NS = audio_NS[:, start : start + length]
-    piece_NS[:, : there_NS.shape[1]] = there_NS
+    ahead = min(length, max(0, -start))
+    there_NS = audio_NS[:, max(0, start) : max(0, start + length)]
+    piece_NS[:, ahead : ahead + there_NS.shape[1]] = there_NS
     return piece_NS
 
 
@@ -135,7 +142,6 @@ class _Mixer:
         self._audio_NS, self._mix = audio_NS, np.float32(passage.mix)
         self._at, self.peak = 0, 0.0
         self._to_drop = max(0, passage.extra_samples)
-        self._to_wait = max(0, -passage.extra_samples)
 
     @property
     def missing_samples(self) -> int:
@@ -145,9 +151,6 @@ class _Mixer:
         dropped = min(self._to_drop, wet_NS.shape[1])
         self._to_drop -= dropped
         wet_NS = wet_NS[:, dropped:]
-        if self._to_wait and wet_NS.shape[1]:
-            wet_NS = np.pad(wet_NS, ((0, 0), (self._to_wait, 0)))
-            self._to_wait = 0
         self._write(wet_NS[:, : self.missing_samples])
 
     def _write(self, wet_NS: np.ndarray) -> None:

@@ -100,6 +100,14 @@ class PluginReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditedPlugin:
+    """A plug-in as its window left it; raw_state is base64."""
+
+    raw_state: str
+    parameters: tuple[PluginParameter, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainResult:
     """What a chain did, beside its sound: samples is the new length, latency_samples what was compensated."""
 
