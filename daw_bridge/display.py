@@ -22,6 +22,7 @@ _STAGES = {
     "sample": "sampling",
     "decode": "making it audible",
     "rank": "comparing with the prompt",
+    "finish": "finishing",
     "download": "downloading",
 }
 
@@ -90,6 +91,8 @@ def show_takes(takes: list[Mapping[str, object]]) -> None:
         likeness = f"similarity {take['clap_score']:.2f}"
         details = f"seed {take['seed']}, {score}{likeness}, peak {take['peak_db']:.1f} dB"
         say(f"{shown_path(str(take['path']))}  ({details})")
+        if note := take.get("note"):
+            say(f"  {note}")
 
 
 def shown_path(path: str) -> str:

@@ -18,7 +18,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Table
 
-from engine.chains import Chain, chain_from_dict, chain_to_dict
+from engine.chain_json import chain_from_dict, chain_to_dict
+from engine.chains import Chain
 from engine.effects import EFFECTS, checked
 from engine.errors import DiskFull, NotFound, OutputError, SpecError
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-
-from engine.strict_json import Variants, decode, encode
 
 MAX_EFFECTS = 16
 MAX_TAIL_S = 30.0
 ParameterValue = float | bool | str
-
-_NO_VARIANTS = Variants(key="", kinds={})
 
 
 class Tail(Enum):
@@ -66,22 +61,3 @@ class Chain:
             raise ValueError(f"a chain has at most {MAX_EFFECTS} effects, got {len(self.effects)}")
         if not 0.0 <= self.tail_s <= MAX_TAIL_S:
             raise ValueError(f"tail_s must be from 0 to {MAX_TAIL_S:g}, got {self.tail_s}")
-
-
-def chain_to_dict(chain: Chain) -> dict[str, object]:
-    """Return the chain as plain JSON values, every key present."""
-    encoded = encode(chain, _NO_VARIANTS)
-    assert isinstance(encoded, dict)
-    return encoded
-
-
-def chain_from_dict(value: Mapping[str, object]) -> Chain:
-    """Read a chain.
-
-    Raises:
-        BadJson: a missing, unknown or mistyped key.
-        SpecError: a value out of its range.
-    """
-    chain = decode(Chain, value, "chain", _NO_VARIANTS)
-    assert isinstance(chain, Chain)
-    return chain

@@ -14,6 +14,7 @@ from engine.audio.io import AudioClip, prepare_folder, probe, read_clip
 from engine.audio.metadata import read_metadata
 from engine.audio.own_part import LATENTS, read_bound
 from engine.errors import BadJson, Cancelled
+from engine.finishing import Finished, Finisher
 from engine.model_jobs import run_models
 from engine.models.bundle import Bundle, debug_bundle, load_bundle
 from engine.models.store import model_folder
@@ -43,6 +44,7 @@ class Jobs:
     def __init__(self, clock: Clock = local_time) -> None:
         self._clock = clock
         self._loaded: dict[str, Bundle] = {}
+        self._finisher = Finisher()
 
     def render(
         self,
@@ -82,9 +84,10 @@ class Jobs:
         with calculating_with(threads) as used:
             every = wanted.every if wanted else 0
             rendered = render(spec, bundle, clip, on_event, cancelled, every, highs_bundle)
+        finished = self._finished(rendered, emit, cancelled)
         takes = _written(
             spec,
-            rendered,
+            finished,
             clip=clip,
             folder=folder,
             stem=stem,
@@ -96,6 +99,23 @@ class Jobs:
         told: Payload = {"takes": [asdict(take) for take in takes], "digest": digest(spec)}
         sizes = {"audio_s": clip.duration_s if clip else spec.duration_s, "canvas_s": bundle.card.canvas_s}
         return {**told, "folder": str(folder), **sizes}
+
+    def close(self) -> None:
+        """End what was kept for the next job: a process with plug-ins."""
+        self._finisher.close()
+
+    def _finished(
+        self, rendered: list[RenderedTake], emit: Emit, cancelled: IsCancelled
+    ) -> list[tuple[RenderedTake, Finished]]:
+        """Finish all takes before the first is written: a job that is cancelled leaves none."""
+        self._finisher.begin()
+        finished: list[tuple[RenderedTake, Finished]] = []
+        for index, take in enumerate(rendered):
+            told = {"stage": "finish", "step": index, "total": len(rendered)}
+            emit(EventKind.PROGRESS, {**told, "take": index + 1, "takes": len(rendered)})
+            one = self._finisher.finished(take.spec, take.clip, take.new_samples, cancelled)
+            finished.append((take, one))
+        return finished
 
     def load(self, name: str, emit: Emit) -> Payload:
         """Load a model now, so that the next render need not."""
@@ -178,7 +198,7 @@ def _with_origin(spec: RenderSpec, clip: AudioClip | None) -> AudioClip | None:
 
 def _written(
     spec: RenderSpec,
-    rendered: list[RenderedTake],
+    finished: list[tuple[RenderedTake, Finished]],
     *,
     clip: AudioClip | None,
     folder: Path,
@@ -188,11 +208,11 @@ def _written(
     made_at: datetime,
     threads: int,
 ) -> list[Take]:
-    stem = free_stem(folder, stem, len(rendered))
+    stem = free_stem(folder, stem, len(finished))
     making = Making(models=tuple(map(_model_facts, bundles)), made_at=made_at, threads=threads)
     takes: list[Take] = []
-    for index, result in enumerate(rendered):
-        takes.append(write_take(spec, result, clip, folder / f"{stem}_{index + 1}", making))
+    for index, (result, delivered) in enumerate(finished):
+        takes.append(write_take(spec, result, delivered, clip, folder / f"{stem}_{index + 1}", making))
         emit(EventKind.TAKE, {**asdict(takes[-1]), "threads": threads})
     return takes
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.audio.broadcast import Coding
 from engine.audio.io import AudioClip, bits_of, encode, write_files
-from engine.audio.level import in_blocks
+from engine.audio.level import decibels, in_blocks, peak, rms
 from engine.audio.markers import Cut
 from engine.audio.metadata import Metadata
 from engine.audio.own_part import bound, samples_sha256
@@ -22,6 +22,7 @@ from engine.audio.recipe import GENERATOR, Recipe
 from engine.edit.contract import Contract
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import OutputError
+from engine.finishing import Finished, note_of
 from engine.ranking import Ranking
 from engine.render import Preview, RenderedTake
 from engine.spec_json import digest, spec_to_dict
@@ -67,6 +68,7 @@ def free_stem(folder: Path, stem: str, takes: int) -> str:
 def write_take(
     spec: RenderSpec,
     rendered: RenderedTake,
+    finished: Finished,
     source: AudioClip | None,
     path_without_suffix: Path,
     making: Making,
@@ -75,28 +77,33 @@ def write_take(
 
     The spec is the job's. The audio file tells all of it by itself, and what its source told.
     """
-    audio_path = path_without_suffix.with_name(path_without_suffix.name + rendered.clip.suffix)
+    clip = finished.clip
+    audio_path = path_without_suffix.with_name(path_without_suffix.name + clip.suffix)
     take = Take(
         path=str(audio_path),
         seed=rendered.seed,
         clap_score=rendered.ranking.prompt_score,
-        peak_db=rendered.peak_db,
-        rms_db=rendered.rms_db,
-        length_samples=rendered.clip.length_samples,
+        peak_db=decibels(peak(clip.audio_NS)),
+        rms_db=decibels(rms(clip.audio_NS)),
+        length_samples=clip.length_samples,
         spec_digest=digest(rendered.spec),
         score=rendered.ranking.total,
         source_score=rendered.ranking.source_score,
+        dry="" if finished.dry is None else finished.dry.code.value,
+        note=note_of(finished),
     )
     sidecar = _sidecar(spec, rendered, take, making) | _measured(spec, rendered, source)
-    content = encode(rendered.clip)
-    told = _provenance(_own(sidecar, take), rendered.spec, rendered.clip, source, making.made_at)
-    told = replace(told, latents=bound(rendered.latents, content))
+    sidecar["delivery"] = finished.report
+    content = encode(clip)
+    told = _provenance(_own(sidecar, take), rendered.spec, clip, source, making.made_at)
+    if finished.is_as_made:
+        told = replace(told, latents=bound(rendered.latents, content))
     metadata = Metadata() if source is None else source.metadata
     beside = json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n"
     write_files(
         {
             audio_path.with_suffix(".json"): beside.encode(),
-            audio_path.with_suffix(".png"): _picture(spec, rendered, source),
+            audio_path.with_suffix(".png"): _picture(spec, rendered, clip, source),
             audio_path: stamped(content, told, metadata),
         }
     )
@@ -210,14 +217,14 @@ def _cut(source: AudioClip) -> Cut:
     )
 
 
-def _picture(spec: RenderSpec, rendered: RenderedTake, source: AudioClip | None) -> bytes:
+def _picture(spec: RenderSpec, rendered: RenderedTake, clip: AudioClip, source: AudioClip | None) -> bytes:
     label = f"seed {rendered.seed}, similarity {rendered.ranking.prompt_score:.2f}"
     label = label if source is None else f"after: {label}"
-    panels = [Panel(label=label, audio_NS=rendered.clip.audio_NS, mask=spec.mask)]
+    panels = [Panel(label=label, audio_NS=clip.audio_NS, mask=spec.mask)]
     if source is not None:
         panels.insert(0, Panel(label="before", audio_NS=source.audio_NS))
     title = f"{spec.task.value}: {spec.prompt}" if spec.prompt else spec.task.value
-    return spectrogram_png(tuple(panels), rendered.clip.sample_rate_hz, title)
+    return spectrogram_png(tuple(panels), clip.sample_rate_hz, title)
 
 
 def _taken(folder: Path, name: str) -> bool:

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from engine.audio.grid import LatentGrid
 from engine.audio.io import AudioClip
-from engine.audio.level import decibels, peak, rms
 from engine.batches import Call, Group, calls, groups
 from engine.conditioning import Conditioning, conditioning
 from engine.diffusion.samplers import StepInfo
@@ -82,14 +81,14 @@ class TakeDropped:
 class RenderedTake:
     """A finished result, not yet in a file, with what it keeps of an edit's promises.
 
-    The spec gives it alone. Its latents are for its file, where a further edit finds them.
+    The spec gives it alone. new_samples are the stretches that are not the source's. Its latents are for its
+    file, where a further edit finds them.
     """
 
     clip: AudioClip
     spec: RenderSpec
     ranking: Ranking
-    peak_db: float
-    rms_db: float
+    new_samples: tuple[tuple[int, int], ...]
     contract: Contract | None = None
     latents: bytes = b""
 
@@ -264,8 +263,7 @@ def _rendered(
         clip=clip,
         spec=own,
         ranking=ranking,
-        peak_db=decibels(peak(clip.audio_NS)),
-        rms_db=decibels(rms(clip.audio_NS)),
+        new_samples=((0, clip.length_samples),) if job.edit is None else job.edit.new_samples,
         contract=kept,
         latents=_kept_latents(job, clip, rendered, sounds, latents),
     )

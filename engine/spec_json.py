@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
+from engine.effects import checked
 from engine.errors import BadJson, UnsupportedVersion
 from engine.strict_json import Variants, decode, encode
 from engine.strict_json import parse_json as parse_strictly
@@ -64,6 +65,8 @@ def spec_from_dict(value: object) -> RenderSpec:
     with _hinted():
         spec = decode(RenderSpec, value, "spec", _SHAPES)
     assert isinstance(spec, RenderSpec)
+    if spec.delivery is not None and spec.delivery.chain is not None:
+        checked(spec.delivery.chain)
     return spec
 
 

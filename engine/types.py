@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import pairwise
 
+from engine.delivery import Delivery
+
 SCHEMA_VERSION = 1
 MAX_PROMPT_CHARACTERS = 2000
 MIN_DURATION_S = 0.2
@@ -276,7 +278,7 @@ class RenderSpec:
     take at each of these strengths, all on the same noise, and takes is then their number. variation moves
     the seed's noise towards that of variation_seed: 0 not at all, 1 all the way. highs_model makes the highs
     where these are MODEL. batch is with how many takes this one is sampled, itself among them as row `row`:
-    on their number, not on their sound, its last bits depend.
+    on their number, not on their sound, its last bits depend. delivery is what is done to finished takes.
     """
 
     task: Task
@@ -300,6 +302,7 @@ class RenderSpec:
     variation_seed: int = 0
     batch: int = 1
     row: int = 0
+    delivery: Delivery | None = None
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -361,7 +364,8 @@ class Take:
 
     clap_score is the similarity to the prompt, source_score that to what an edit started from; both and
     penalties make the score (engine.ranking). None is not known: takes of older versions have neither.
-    spec_digest is that of the spec which gives this take alone.
+    spec_digest is that of the spec which gives this take alone. dry is the code of what kept the effects of
+    its delivery from it, "" where nothing did, and note a sentence about its delivery.
     """
 
     path: str
@@ -373,6 +377,8 @@ class Take:
     spec_digest: str
     score: float | None = None
     source_score: float | None = None
+    dry: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         _within("length_samples", self.length_samples, 0, 2**63 - 1)

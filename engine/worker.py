@@ -130,6 +130,7 @@ class Worker:
         reader.start()
         while (waiting := self._waiting.get()) is not None:
             self._do(*waiting)
+        self._jobs.close()
 
     def _read(self) -> None:
         for line in _lines(self._requests):

@@ -97,8 +97,8 @@ def add_take(database: Database, job_seq: int, folder: str, take: Take) -> None:
     )
     database.execute(
         "INSERT INTO takes (job_seq, path, seed, clap_score, score, source_score, peak_db, rms_db,"
-        " length_samples, spec_digest, audio_bytes, audio_mtime_ns, total_bytes, file)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " length_samples, spec_digest, dry, note, audio_bytes, audio_mtime_ns, total_bytes, file)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         job_seq,
         path,
         str(take.seed),
@@ -109,6 +109,8 @@ def add_take(database: Database, job_seq: int, folder: str, take: Take) -> None:
         take.rms_db,
         take.length_samples,
         take.spec_digest,
+        take.dry,
+        take.note,
         found.audio_bytes if found else 0,
         found.audio_mtime_ns if found else 0,
         found.total_bytes if found else 0,
@@ -202,6 +204,8 @@ def _take_entry(row: sqlite3.Row, job_id: str, number: int) -> TakeEntry:
         spec_digest=row["spec_digest"],
         score=row["score"],
         source_score=row["source_score"],
+        dry=row["dry"],
+        note=row["note"],
     )
     return TakeEntry(
         job_id=job_id,

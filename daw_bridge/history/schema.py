@@ -116,5 +116,11 @@ _THREADS = "ALTER TABLE jobs ADD COLUMN threads INTEGER NOT NULL DEFAULT 0;"
 # NULL: a take of an earlier version, or nothing to compare it with.
 _SCORES = "ALTER TABLE takes ADD COLUMN score REAL; ALTER TABLE takes ADD COLUMN source_score REAL;"
 
+# Why effects are not heard in a take ('' where they are, or where there are none), and a sentence about it.
+_DELIVERIES = """
+ALTER TABLE takes ADD COLUMN dry TEXT NOT NULL DEFAULT '';
+ALTER TABLE takes ADD COLUMN note TEXT NOT NULL DEFAULT '';
+"""
+
 # Step N leads from version N to N + 1 and is never changed once released.
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INPUT_FACTS, _STAGES, _THREADS, _ROOM, _SCORES)
+MIGRATIONS: tuple[str, ...] = (_FIRST, _INPUT_FACTS, _STAGES, _THREADS, _ROOM, _SCORES, _DELIVERIES)

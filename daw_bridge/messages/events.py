@@ -18,6 +18,8 @@ JOB_STATES = ("queued", "running", "finished", "failed", "cancelled")
 
 SEQ = Whole("number of the event", 3, 0, INT32_MAX)
 STEPS = Whole("steps of this stage", 20, 0, INT32_MAX)
+# A packet has room for a path beside it.
+MAX_NOTE = 160
 LEVEL = Number("level relative to full scale", -3.0, -1000.0, 1000.0, "dB")
 _PATH = "audio file; empty where the packet has no room for it, ask job/info then"
 TAKE_INDEX = Whole("take, best first, from 0", 0, 0, INT32_MAX)
@@ -73,6 +75,8 @@ class JobTakeEvent(Reply):
     length_samples: int = arg(Whole("exact length in sample frames", 192_000, 0, MAX_SEED))
     spec_digest: str = arg(Text("SHA-256 of the spec that gives this take alone", "9f86d0", most=64))
     score: float = arg(Number("what takes are ordered by: likeness less penalties", 0.38, -2.0, 2.0))
+    dry: str = arg(Text("error code of what kept its effects from it; empty where nothing did", "", most=32))
+    note: str = arg(Text("a sentence about its delivery, perhaps cut short; mostly empty", "", most=MAX_NOTE))
     # Last: Pure Data and SuperCollider read no 64-bit numbers, and nothing that comes after one.
     seed: int = arg(Whole("seed that gave it", 7, 0, MAX_SEED))
 

@@ -20,6 +20,7 @@ from daw_bridge.jobs.size import Stages
 from daw_bridge.jobs.state import Job, JobState
 from daw_bridge.jobs.stopwatch import Stopwatch
 from daw_bridge.messages.events import (
+    MAX_NOTE,
     JobDoneEvent,
     JobFailEvent,
     JobPreviewEvent,
@@ -262,6 +263,8 @@ class Runs:
             rms_db=take.rms_db,
             length_samples=take.length_samples,
             spec_digest=take.spec_digest,
+            dry=take.dry,
+            note=take.note[:MAX_NOTE],
         )
         self._audience.tell(job.id, event)
 

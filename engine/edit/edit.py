@@ -48,6 +48,11 @@ class Edit:
             highs=_highs(self.spec),
         )
 
+    @property
+    def new_samples(self) -> tuple[tuple[int, int], ...]:
+        """Return the stretches in which anything of the original may change."""
+        return self.place.spans_samples
+
 
 def edit_of(
     spec: RenderSpec,

@@ -1,0 +1,260 @@
+"""A finished take made ready for its file: effects, loudness, fades and format, as its delivery says.
+
+Legend: N channels, S samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from engine.audio.grid import samples_at
+from engine.audio.io import AudioClip, bits_of
+from engine.chains import Chain
+from engine.delivery import Delivery, FileFormat, SampleBits
+from engine.edit.loudness import limiting_gain, loudness_lufs
+from engine.errors import PluginCrash, PluginTimeout
+from engine.fx.host import ChainHost, Processed
+from engine.types import ErrorInfo, RenderSpec
+
+# From the untouched original to a stretch of it with effects; both have the same sound there.
+_SEAM_S = 0.005
+_LOOKAHEAD_S = 0.006
+_CONTAINERS = {FileFormat.WAV: "WAV", FileFormat.FLAC: "FLAC", FileFormat.AIFF: "AIFF"}
+_SUBTYPES = {SampleBits.PCM_16: "PCM_16", SampleBits.PCM_24: "PCM_24", SampleBits.FLOAT: "FLOAT"}
+_PART_OF_SOURCE = "loudness and fades were left as they are, since a part of the take is its source's"
+
+Stretches = Sequence[tuple[int, int]]
+IsCancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finished:
+    """A take as it is written; is_as_made tells that its sound is still what the model made.
+
+    dry is why the effects are not heard in it, None where they are or where there are none.
+    """
+
+    clip: AudioClip
+    is_as_made: bool
+    dry: ErrorInfo | None
+    notes: tuple[str, ...]
+    report: dict[str, object] | None
+
+
+class Finisher:
+    """Finishes the takes of jobs; the process of the last chain stays, with its plug-ins loaded.
+
+    Where a chain did not answer in time, the further takes of its job are not sent there.
+    """
+
+    def __init__(self) -> None:
+        self._host: tuple[Chain, ChainHost] | None = None
+        self._too_slow: ErrorInfo | None = None
+
+    def begin(self) -> None:
+        """Begin a job: what was too slow for the last one is tried again."""
+        self._too_slow = None
+
+    def finished(
+        self, spec: RenderSpec, clip: AudioClip, new_samples: Stretches, cancelled: IsCancelled
+    ) -> Finished:
+        """Finish a take, whose own spec this is; new_samples are the stretches that are not its source's.
+
+        An effect that fails leaves it dry.
+
+        Raises:
+            SpecError: a parameter that a plug-in does not have.
+            Cancelled: cancelled() was true.
+        """
+        delivery = spec.delivery
+        if delivery is None:
+            return Finished(clip=clip, is_as_made=True, dry=None, notes=(), report=None)
+        is_whole = _covers(new_samples, clip.length_samples)
+        processed, dry = self._processed(delivery.chain, clip, cancelled)
+        wet = clip if processed is None else _with_sound(clip, processed, delivery, new_samples, is_whole)
+        levelled = _levelled(wet, delivery) if is_whole else wet
+        notes = () if is_whole or not _changes_level(delivery) else (_PART_OF_SOURCE,)
+        result, format_notes = _in_format(
+            levelled, clip, delivery, spec.seed, [] if is_whole else new_samples
+        )
+        return Finished(
+            clip=result,
+            is_as_made=levelled is clip,
+            dry=dry,
+            notes=(*notes, *format_notes),
+            report=_report(delivery, processed, dry, result),
+        )
+
+    def close(self) -> None:
+        """End the process of the last chain."""
+        if self._host is not None:
+            self._host[1].close()
+            self._host = None
+
+    def _processed(
+        self, chain: Chain | None, clip: AudioClip, cancelled: IsCancelled
+    ) -> tuple[Processed | None, ErrorInfo | None]:
+        if chain is None or not chain.effects:
+            return None, None
+        if self._too_slow is not None:
+            return None, self._too_slow
+        audio_NS = clip.audio_NS.astype(np.float32)
+        try:
+            return self._host_of(chain).process(audio_NS, clip.sample_rate_hz, cancelled), None
+        except PluginTimeout as error:
+            self._too_slow = error.info
+            return None, error.info
+        except PluginCrash as error:
+            return None, error.info
+
+    def _host_of(self, chain: Chain) -> ChainHost:
+        if self._host is None or self._host[0] != chain:
+            self.close()
+            self._host = (chain, ChainHost(chain))
+        return self._host[1]
+
+
+def _covers(stretches: Stretches, length_samples: int) -> bool:
+    return any(start <= 0 and stop >= length_samples for start, stop in stretches)
+
+
+def _changes_level(delivery: Delivery) -> bool:
+    return delivery.loudness_lufs is not None or delivery.fade_in_s > 0.0 or delivery.fade_out_s > 0.0
+
+
+def _with_sound(
+    clip: AudioClip, processed: Processed, delivery: Delivery, new_samples: Stretches, is_whole: bool
+) -> AudioClip:
+    """Return the clip with effects: all of it and their tail, or the new stretches and no sample else."""
+    if is_whole:
+        return replace(clip, audio_NS=processed.audio_NS.astype(clip.audio_NS.dtype))
+    dry_NS = clip.audio_NS
+    wet_NS = _limited(processed.audio_NS[:, : clip.length_samples], clip.sample_rate_hz, delivery.peak_dbtp)
+    share_S = _share(new_samples, clip)
+    mixed_NS = (1.0 - share_S) * dry_NS + share_S * wet_NS
+    return replace(clip, audio_NS=np.where(share_S == 0.0, dry_NS, mixed_NS.astype(dry_NS.dtype)))
+
+
+def _share(stretches: Stretches, clip: AudioClip) -> np.ndarray:
+    """Return how much of the effects' sound is heard (S,): all inside the stretches, none outside."""
+    share_S = np.zeros(clip.length_samples)
+    fade = max(1, samples_at(_SEAM_S, clip.sample_rate_hz))
+    for start, stop in stretches:
+        place_S = np.arange(stop - start)
+        # The ends of the file are no seams.
+        up_S = np.ones(stop - start) if start <= 0 else (place_S + 1) / fade
+        down_S = np.ones(stop - start) if stop >= clip.length_samples else place_S[::-1] / fade
+        share_S[start:stop] = np.clip(np.minimum(up_S, down_S), 0.0, 1.0)
+    return share_S
+
+
+def _levelled(clip: AudioClip, delivery: Delivery) -> AudioClip:
+    """Bring a take that is new as a whole to loudness, fade it, and keep it below its ceiling."""
+    audio_NS = clip.audio_NS.astype(np.float64)
+    if delivery.loudness_lufs is not None:
+        have_lufs = loudness_lufs(audio_NS, clip.sample_rate_hz)
+        if math.isfinite(have_lufs):
+            audio_NS = audio_NS * 10 ** ((delivery.loudness_lufs - have_lufs) / 20)
+    audio_NS = _faded(audio_NS, clip.sample_rate_hz, delivery)
+    audio_NS = _limited(audio_NS, clip.sample_rate_hz, delivery.peak_dbtp)
+    if np.array_equal(audio_NS, clip.audio_NS):
+        return clip
+    return replace(clip, audio_NS=audio_NS.astype(clip.audio_NS.dtype))
+
+
+def _limited(audio_NS: np.ndarray, rate_hz: int, ceiling_db: float) -> np.ndarray:
+    window_S = np.hanning(samples_at(_LOOKAHEAD_S, rate_hz) + 2)
+    return np.asarray(audio_NS * limiting_gain(np.zeros_like(audio_NS), audio_NS, window_S, ceiling_db))
+
+
+def _faded(audio_NS: np.ndarray, rate_hz: int, delivery: Delivery) -> np.ndarray:
+    """Fade in and out by raised cosines; both meet where the sound is shorter than they are."""
+    length = audio_NS.shape[1]
+    rise, fall = (
+        min(samples_at(fade_s, rate_hz), length) for fade_s in (delivery.fade_in_s, delivery.fade_out_s)
+    )
+    if rise:
+        audio_NS[:, :rise] *= np.sin(np.arange(rise) / rise * (np.pi / 2)) ** 2
+    if fall:
+        audio_NS[:, length - fall :] *= np.cos(np.arange(1, fall + 1) / fall * (np.pi / 2)) ** 2
+    return audio_NS
+
+
+def _in_format(
+    clip: AudioClip, dry: AudioClip, delivery: Delivery, seed: int, new_samples: Stretches
+) -> tuple[AudioClip, tuple[str, ...]]:
+    """Give the clip the file format asked for; no stretches stand for all of it."""
+    container = clip.container
+    # A WAV of many channels says which they are, under a name of its own.
+    if delivery.format is not None and not container.startswith(_CONTAINERS[delivery.format]):
+        container = _CONTAINERS[delivery.format]
+    subtype = clip.subtype if delivery.bits is None else _SUBTYPES[delivery.bits]
+    container, subtype, notes = _possible(container, subtype, delivery)
+    result = replace(clip, container=container, subtype=subtype)
+    if delivery.bits in (None, SampleBits.FLOAT) or not delivery.dither:
+        return result, notes
+    # What is kept of the source needs no dither where all its bits have room.
+    is_kept_exactly = bits_of(result) >= bits_of(dry) and dry.subtype != "FLOAT"
+    where = new_samples if is_kept_exactly else []
+    return _dithered(result, seed, where), notes
+
+
+def _possible(container: str, subtype: str, delivery: Delivery) -> tuple[str, str, tuple[str, ...]]:
+    """Return a format that there is: the container that was asked for, else the samples that were."""
+    if soundfile.check_format(container, subtype):
+        return container, subtype, ()
+    if delivery.format is None:
+        return "WAV", subtype, (f"written as WAV, since {container} does not hold {subtype}",)
+    return container, "PCM_24", (f"written with 24 bits, since {container} does not hold {subtype}",)
+
+
+def _dithered(clip: AudioClip, seed: int, stretches: Stretches) -> AudioClip:
+    """Add triangular noise of one step either way, drawn from the take's seed."""
+    step = 2.0 ** (1 - bits_of(clip))
+    generator = np.random.default_rng(seed)
+    noise_NS = generator.random(clip.audio_NS.shape) - generator.random(clip.audio_NS.shape)
+    if stretches:
+        noise_NS *= _inside(stretches, clip.length_samples)
+    return replace(clip, audio_NS=clip.audio_NS.astype(np.float64) + step * noise_NS)
+
+
+def _inside(stretches: Stretches, length_samples: int) -> np.ndarray:
+    inside_S = np.zeros(length_samples)
+    for start, stop in stretches:
+        inside_S[start:stop] = 1.0
+    return inside_S
+
+
+def _report(
+    delivery: Delivery, processed: Processed | None, dry: ErrorInfo | None, result: AudioClip
+) -> dict[str, object]:
+    """Return what a recipe tells of a delivery."""
+    lufs = loudness_lufs(result.audio_NS, result.sample_rate_hz)
+    report: dict[str, object] = {
+        "preset": delivery.name,
+        "chain": "" if delivery.chain is None else delivery.chain.name,
+        "is_wet": processed is not None,
+        "dry_because": None if dry is None else {"code": dry.code.value, "message": dry.message},
+        "loudness_lufs": lufs if math.isfinite(lufs) else None,
+    }
+    if processed is not None:
+        report["latency_samples"] = processed.latency_samples
+        report["notes"] = [_plain(note) for note in processed.notes]
+        report["plugins"] = [asdict(facts) for facts in processed.plugins]
+    return report
+
+
+def _plain(note: Any) -> dict[str, object]:
+    return {**asdict(note), "kind": note.kind.value}
+
+
+def note_of(finished: Finished) -> str:
+    """Return one sentence for the user about a take's delivery, "" where there is nothing to say."""
+    dry = f"delivered dry: {finished.dry.message}" if finished.dry is not None else ""
+    return "; ".join(part for part in (dry, *finished.notes) if part)
