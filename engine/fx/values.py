@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.chains import Chain, Effect, ParameterValue, Tail
 
-# As much as is looked at to see whether a cut at the take's end would be heard.
+# As much as is looked at to see whether there is still sound after the end.
 CUT_PROBE_S = 0.05
 NO_DIFFERENCE_DB = -200.0
 
@@ -126,5 +126,5 @@ def title_of(effect: Effect) -> str:
 
 def extra_samples(chain: Chain, rate_hz: int) -> int:
     """Return how much room a chain needs after a sound's end."""
-    tail_s = max(CUT_PROBE_S, chain.tail_s) if chain.tail is Tail.RING else CUT_PROBE_S
-    return round(tail_s * rate_hz)
+    tail_s = chain.tail_s if chain.tail is Tail.RING else 0.0
+    return round(tail_s * rate_hz) + round(CUT_PROBE_S * rate_hz)
