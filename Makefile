@@ -20,11 +20,13 @@ TORCH := torch==2.13.0
 # network does import is in the extra `dev`.
 LAION_CLAP := laion-clap==1.1.7
 
-# What the tests' sounds are rendered with, a sound device that plays into nothing, and other people's OSC clients.
+# What the tests' sounds are rendered with, a sound device that plays into nothing, other people's OSC clients,
+# their plug-ins, a compiler for bad ones, and a screen that nobody sees.
 # Rendering needs no system package, since the wheels bring their libraries; hearing takes needs libportaudio2.
 TEST_PACKAGES := fluidsynth fluid-soundfont-gm espeak-ng \
 	libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils \
-	liblo-tools puredata-core supercollider-language
+	liblo-tools puredata-core supercollider-language \
+	g++ zam-plugins xvfb
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile

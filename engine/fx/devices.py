@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +21,13 @@ from engine.chains import Effect, ParameterValue
 from engine.effects import ANY_LAYOUT, EFFECTS, BuiltIn, check_effect
 from engine.errors import AudioMissing, PluginCrash, SpecError
 from engine.fx.parameters import read_back, refresh, set_again, set_parameters
-from engine.fx.values import NoteKind, PluginFacts, title_of
+from engine.fx.values import NoteKind, PluginClass, PluginFacts, title_of
 
 MAX_CHANNELS = 8
 # pedalboard waits that long for an instrument's first sound; instruments are refused.
 _INITIALIZATION_TIMEOUT_S = 0.0
 _PROBE_SAMPLES = 1_024
+_BAD_FILE_HINT = "Its file may be damaged, of another system, or in need of a library that is missing."
 # A filter at half the sample rate or above it is no filter, and may blow up.
 _HIGHEST_OF_RATE = 0.49
 _FREQUENCIES = ("cutoff_frequency_hz", "cutoff_hz", "centre_frequency_hz")
@@ -154,8 +156,7 @@ def _loaded(effect: Effect, title: str) -> Any:
             initialization_timeout=_INITIALIZATION_TIMEOUT_S,
         )
     except ImportError as error:
-        hint = "Its file may be damaged, of another system, or in need of a library that is missing."
-        raise PluginCrash(f"{title} cannot be loaded from {effect.plugin}", hint) from error
+        raise PluginCrash(f"{title} cannot be loaded from {effect.plugin}", _BAD_FILE_HINT) from error
     except (ValueError, RuntimeError) as error:
         raise PluginCrash(f"{title} refuses to load: {_one_line(error)}") from error
 
@@ -173,6 +174,28 @@ def facts_of(plugin: Any, path: str) -> PluginFacts:
         category=plugin.category,
         is_instrument=plugin.is_instrument,
         latency_samples=plugin.reported_latency_samples,
+    )
+
+
+def names_in(path: str) -> tuple[str, ...]:
+    """Return the names of the plug-ins in a file; raises PluginCrash."""
+    kinds = [getattr(pedalboard, name, None) for name in ("VST3Plugin", "AudioUnitPlugin")]
+    for kind in kinds:
+        with contextlib.suppress(ImportError):
+            if kind is not None:
+                return tuple(kind.get_plugin_names_for_file(path))
+    raise PluginCrash(f"{path} holds no plug-in that can be loaded", _BAD_FILE_HINT)
+
+
+def class_of(effect: Effect) -> PluginClass:
+    """Return what one plug-in of a file says of itself; raises PluginCrash."""
+    facts = facts_of(_loaded(effect, title_of(effect)), effect.plugin)
+    return PluginClass(
+        name=facts.name,
+        manufacturer=facts.manufacturer,
+        version=facts.version,
+        category=facts.category,
+        is_instrument=facts.is_instrument,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from engine.chains import Chain, Effect
 from engine.errors import EngineError, NotFound, PluginCrash
-from engine.fx.devices import Device, load
+from engine.fx.devices import Device, class_of, load, names_in
 from engine.fx.measuring import timing
 from engine.fx.parameters import describe
 from engine.fx.processing import Rack
@@ -90,6 +90,7 @@ class HostProcess:
         work: dict[str, Callable[[Message], object]] = {
             "process": self._process,
             "inspect": self._inspect,
+            "list": self._list,
             "edit": self._edit,
         }
         try:
@@ -115,6 +116,12 @@ class HostProcess:
             return self._rack.process(
                 room.audio_NS, message["samples"], message["rate_hz"], self._cancelled.is_set
             )
+
+    def _list(self, message: Message) -> object:
+        """Return what is in a file: loaded one by one, since only then a plug-in tells more than its name."""
+        effect = value_of(Effect, message["effect"])
+        self._at(Step.LOAD, 0, effect)
+        return tuple(class_of(replace(effect, name=name)) for name in names_in(effect.plugin))
 
     def _inspect(self, message: Message) -> object:
         effect = value_of(Effect, message["effect"])

@@ -7,11 +7,12 @@ name, which the system forgets with its last user. Legend: N channels, S samples
 from __future__ import annotations
 
 import contextlib
-import errno
+import math
 import mmap
 import os
 import sys
 import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,6 @@ import numpy as np
 
 from engine.errors import OutOfMemory
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG)
 _BYTES_A_SAMPLE = 4
 
 
@@ -49,19 +49,12 @@ class SharedAudio:
             self.descriptor = -1
 
     def _reserve(self, size_bytes: int) -> None:
-        """Get the memory now: what is missing later ends the process that touches it."""
-        if self.descriptor < 0:
-            return
-        try:
+        """Refuse what is not there: whoever touches missing memory later is ended by the system."""
+        if size_bytes > _available_bytes():
+            message = f"there are no {size_bytes / 1e6:.0f} MB of memory for the sound in the effects"
+            raise OutOfMemory(message, "Close other programs, or use a shorter region.")
+        if self.descriptor >= 0:
             os.ftruncate(self.descriptor, size_bytes)
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(self.descriptor, 0, size_bytes)
-        except OSError as error:
-            os.ftruncate(self.descriptor, 0)
-            if error.errno not in _FULL:
-                raise
-            message = f"no {size_bytes / 1e6:.0f} MB of memory for the sound in the effects"
-            raise OutOfMemory(message, "Close other programs, or use a shorter region.") from error
 
 
 class Room:
@@ -86,6 +79,15 @@ class Room:
         # An error on its way keeps the frames that used the samples; with them the mapping goes.
         with contextlib.suppress(BufferError):
             self._map.close()
+
+
+def _available_bytes() -> float:
+    """Return how much memory programs can still get; without bounds where the system does not tell."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        line = next(one for one in lines if one.startswith("MemAvailable:"))
+        return 1024 * int(line.split()[1])
+    return math.inf
 
 
 def _nameless_file() -> int:

@@ -58,6 +58,17 @@ class PluginFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PluginClass:
+    """One of the plug-ins in a file."""
+
+    name: str
+    manufacturer: str = ""
+    version: str = ""
+    category: str = ""
+    is_instrument: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PluginParameter:
     """A parameter of a plug-in, under pedalboard's name for it.
 

@@ -1,7 +1,8 @@
 """What a host and its child say to each other, one JSON object a line; stdlib only.
 
-The host asks {"op": "process" | "inspect" | "edit" | "cancel", ...}. The child says {"ready": 1} once, {"at":
-{"step", "title"}} before each risky step, and ends each answer with {"done": ...} or {"fail": ErrorInfo}.
+The host asks {"op": "process" | "inspect" | "list" | "edit" | "cancel", ...}. The child says {"ready": 1}
+once, {"at": {"step", "title"}} before each risky step, and ends each answer with {"done": ...} or {"fail":
+ErrorInfo}.
 """
 
 from __future__ import annotations

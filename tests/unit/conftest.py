@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from engine.training.store import ClipStore, StoreConfig, render_store
+from tests.unit.odd_plugins import OddPlugins
 
 TINY_STORE = StoreConfig(singles=24, mixtures=4, duration_s=0.64)
 
@@ -27,3 +28,9 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def odd_plugins(tmp_path_factory: pytest.TempPathFactory) -> OddPlugins:
+    """Return plug-ins that go wrong in one way each."""
+    return OddPlugins(tmp_path_factory.mktemp("odd_plugins"))

@@ -230,10 +230,11 @@ class Effect final : public Component, public Processor, public Controller {
     const int count = __builtin_popcountll(out[0]);
     if ((is("Mono") && count != 1) || (is("Stereo") && count != 2)) return FAILED;
     channels = count;
+    layout = out[0];
     return OK;
   }
   Result getBusArrangement(int32_t, int32_t, uint64_t& speakers) override {
-    speakers = channels == 1 ? uint64_t{1} << 19 : (uint64_t{1} << channels) - 1;
+    speakers = layout;
     return OK;
   }
   Result canProcessSampleSize(int32_t size) override { return size == 0 ? OK : FAILED; }
@@ -330,7 +331,7 @@ class Effect final : public Component, public Processor, public Controller {
     if (is("AbortProcess")) std::abort();
     if (is("ExitProcess")) _exit(3);
     if (is("LoopProcess")) never_end();
-    if (is("Chatty")) for (int line = 0; line < 20000; ++line) std::fputs("plug-in: all is well\n", stderr);
+    if (is("Chatty")) for (int line = 0; line < 2000; ++line) std::fputs("plug-in: all is well\n", stderr);
     if (is("Forks") && !rolled && (rolled = true) && fork() == 0) {
       for (;;) pause();
     }
@@ -364,6 +365,7 @@ class Effect final : public Component, public Processor, public Controller {
 
   uint32_t references = 1;
   int32_t channels = 2;
+  uint64_t layout = 3;
   double level = 0.5;
   bool rolled = false;
   std::vector<std::vector<float>> history{32, std::vector<float>(1024, 0.0f)};
