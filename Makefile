@@ -26,7 +26,7 @@ LAION_CLAP := laion-clap==1.1.7
 TEST_PACKAGES := fluidsynth fluid-soundfont-gm espeak-ng \
 	libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils \
 	liblo-tools puredata-core supercollider-language \
-	g++ zam-plugins xvfb
+	g++ zam-plugins xvfb xdotool
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile

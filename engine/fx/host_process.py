@@ -142,12 +142,14 @@ class HostProcess:
         effect = value_of(Effect, message["effect"])
         device = self._loaded(effect)
         self._at(Step.EDIT, 0, effect)
+        kept = outlive_x_errors()
         try:
             device.plugin.show_editor(self._cancelled)
         except RuntimeError as error:
             if "display" in str(error):
                 raise NotFound("there is no screen to show a window on", "Use a desktop session.") from error
             raise NotFound(f"{device.title} has no window of its own") from error
+        del kept
         return EditedPlugin(raw_state=_state(device), parameters=describe(device.plugin))
 
     def _loaded(self, effect: Effect) -> Device:
@@ -165,6 +167,21 @@ class HostProcess:
     def _say(self, message: Message) -> None:
         self._answers.write(to_line(message))
         self._answers.flush()
+
+
+def outlive_x_errors() -> object:
+    """Let errors of the X server pass; returns what must live as long as windows may be open.
+
+    By Xlib's own handler they end the process, and the windows of plug-ins provoke them at their opening.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    import ctypes  # noqa: PLC0415 - of use only here
+
+    handler = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda _display, _event: 0)
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libX11.so.6").XSetErrorHandler(handler)
+    return handler
 
 
 def end_with_all_started() -> None:
