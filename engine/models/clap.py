@@ -141,6 +141,10 @@ class ClapProvider(Protocol):
         """Return audio_BE, one row for each clip."""
         ...
 
+    def hear(self, audio_BS: Tensor) -> Tensor:
+        """Return audio_BE of clips at 48 kHz; gradients reach the samples."""
+        ...
+
 
 def build_clap_model(config: ClapConfig) -> transformers.ClapModel:
     """Build the network with random weights, in evaluation mode."""
@@ -170,7 +174,10 @@ class TwoTowerClap(ABC):
     @torch.no_grad()
     def embed_audio(self, audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
         """Return audio_BE of clips of any length above zero."""
-        audio_BS = to_clap_rate(audio_BS, sample_rate_hz)
+        return self.hear(to_clap_rate(audio_BS, sample_rate_hz))
+
+    def hear(self, audio_BS: Tensor) -> Tensor:
+        """Return audio_BE of clips at 48 kHz, of any length above zero; gradients reach the samples."""
         windows_BKS = even_windows(audio_BS, self.window_samples).to(self.device)
         rows = [self._embed_window(chunk_BS) for chunk_BS in windows_BKS.flatten(0, 1).split(WINDOWS_AT_ONCE)]
         embeddings_BKE = nn.functional.normalize(torch.cat(rows), dim=-1).unflatten(0, windows_BKS.shape[:2])

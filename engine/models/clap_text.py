@@ -15,7 +15,7 @@ from engine.models.clap import TransformersClap
 class TextOnlyClap(TransformersClap):
     """Embed prompts; asking for the embedding of a sound says which file is missing."""
 
-    def embed_audio(self, audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
+    def hear(self, audio_BS: Tensor) -> Tensor:
         """Raise ModelMissing: there is nothing to hear with."""
         raise ModelMissing(
             "This model has no CLAP audio tower, so takes cannot be ranked nor conditioned by sound.",
