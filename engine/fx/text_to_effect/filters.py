@@ -1,7 +1,7 @@
 """Responses of pedalboard's filters, differentiable in their parameters.
 
-Shelves and peaks are the biquads of Bristow-Johnson's cookbook, the passes first-order filters by the
-bilinear transform. Legend: F frequency bins.
+Shelves and peaks are the biquads of Bristow-Johnson's cookbook, the passes of first order. All are written as
+analogue filters under the bilinear transform. Legend: F frequency bins.
 """
 
 from __future__ import annotations
@@ -18,76 +18,57 @@ Values = Mapping[str, Tensor]
 
 
 def high_pass(values: Values, grid: Grid) -> Tensor:
-    slope = _slope(values["cutoff_frequency_hz"], grid)
-    return (1.0 - grid.delay_F) / (slope + 1.0 + (slope - 1.0) * grid.delay_F)
+    rise_F, fall_F = _first_order(values, grid)
+    return rise_F / (rise_F + fall_F)
 
 
 def low_pass(values: Values, grid: Grid) -> Tensor:
-    slope = _slope(values["cutoff_frequency_hz"], grid)
-    return slope * (1.0 + grid.delay_F) / (slope + 1.0 + (slope - 1.0) * grid.delay_F)
+    rise_F, fall_F = _first_order(values, grid)
+    return fall_F / (rise_F + fall_F)
 
 
 def second_order_high_pass(values: Values, grid: Grid) -> Tensor:
-    angle = _angle(values, grid)
-    alpha, cosine = torch.sin(angle) / (2.0 * values["q"]), torch.cos(angle)
-    ends = (1.0 + cosine) / 2.0
-    return _biquad(grid, (ends, -2.0 * ends, ends), (1.0 + alpha, -2.0 * cosine, 1.0 - alpha))
-
-
-def low_shelf(values: Values, grid: Grid) -> Tensor:
-    return _shelf(values, grid, 1.0)
-
-
-def high_shelf(values: Values, grid: Grid) -> Tensor:
-    return _shelf(values, grid, -1.0)
+    square_F, line_F, one_F = _second_order(values, grid)
+    return square_F / (square_F + line_F / values["q"] + one_F)
 
 
 def peak(values: Values, grid: Grid) -> Tensor:
+    square_F, line_F, one_F = _second_order(values, grid)
     amplitude = _amplitude(values)
-    angle = _angle(values, grid)
-    alpha = torch.sin(angle) / (2.0 * values["q"])
-    middle = -2.0 * torch.cos(angle)
-    return _biquad(
-        grid,
-        (1.0 + alpha * amplitude, middle, 1.0 - alpha * amplitude),
-        (1.0 + alpha / amplitude, middle, 1.0 - alpha / amplitude),
-    )
+    ends_F, line_F = square_F + one_F, line_F / values["q"]
+    return (ends_F + amplitude * line_F) / (ends_F + line_F / amplitude)
 
 
-def _shelf(values: Values, grid: Grid, side: float) -> Tensor:
-    """Return a shelf below (side 1) or above (side -1) its frequency: the one is the other mirrored."""
+def low_shelf(values: Values, grid: Grid) -> Tensor:
+    square_F, line_F, one_F = _second_order(values, grid)
+    return _shelf(values, one_F, line_F, square_F)
+
+
+def high_shelf(values: Values, grid: Grid) -> Tensor:
+    square_F, line_F, one_F = _second_order(values, grid)
+    return _shelf(values, square_F, line_F, one_F)
+
+
+def _shelf(values: Values, raised_F: Tensor, line_F: Tensor, kept_F: Tensor) -> Tensor:
     amplitude = _amplitude(values)
-    angle = _angle(values, grid)
-    cosine = side * torch.cos(angle)
-    beta = torch.sin(angle) * amplitude.sqrt() / values["q"]
-    up, down = amplitude + 1.0, amplitude - 1.0
-    return _biquad(
-        grid,
-        (
-            amplitude * (up - down * cosine + beta),
-            side * 2.0 * amplitude * (down - up * cosine),
-            amplitude * (up - down * cosine - beta),
-        ),
-        (up + down * cosine + beta, side * -2.0 * (down + up * cosine), up + down * cosine - beta),
-    )
+    line_F = line_F * (amplitude.sqrt() / values["q"])
+    return amplitude * (amplitude * raised_F + line_F + kept_F) / (raised_F + line_F + amplitude * kept_F)
 
 
-def _biquad(grid: Grid, ahead: tuple[Tensor, ...], back: tuple[Tensor, ...]) -> Tensor:
-    return _polynomial(grid, ahead) / _polynomial(grid, back)
+def _first_order(values: Values, grid: Grid) -> tuple[Tensor, Tensor]:
+    """Return s and 1 of the analogue filter, both times the same."""
+    return grid.bilinear.rise_F, grid.bilinear.fall_F * _corner(values, grid)
 
 
-def _polynomial(grid: Grid, coefficients: tuple[Tensor, ...]) -> Tensor:
-    zeroth, first, second = coefficients
-    return zeroth + first * grid.delay_F + second * grid.delay2_F
+def _second_order(values: Values, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+    """Return s^2, s and 1 of the analogue filter, all times the same."""
+    corner, powers = _corner(values, grid), grid.bilinear
+    return powers.rise_rise_F, powers.rise_fall_F * corner, powers.fall_fall_F * corner.square()
+
+
+def _corner(values: Values, grid: Grid) -> Tensor:
+    return torch.tan(values["cutoff_frequency_hz"] * (math.pi / grid.rate_hz))
 
 
 def _amplitude(values: Values) -> Tensor:
     return 10.0 ** (values["gain_db"] / 40.0)
-
-
-def _angle(values: Values, grid: Grid) -> Tensor:
-    return values["cutoff_frequency_hz"] * (2.0 * math.pi / grid.rate_hz)
-
-
-def _slope(cutoff_hz: Tensor, grid: Grid) -> Tensor:
-    return torch.tan(cutoff_hz * (math.pi / grid.rate_hz))

@@ -5,13 +5,15 @@ Legend: N channels, S samples, P parameters, E embedding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
+from torch import Tensor
 
-from engine.audio.level import is_audible, rms
+from engine.audio.level import rms
 from engine.chains import Chain
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import ModelMissing, SpecError
@@ -96,7 +98,7 @@ class FoundEffects:
 def find_effects(
     audio_NS: np.ndarray,
     rate_hz: int,
-    prompt: str,
+    wanted: str | Tensor,
     bundle: Bundle,
     *,
     template: Template | None = None,
@@ -106,7 +108,7 @@ def find_effects(
     on_progress: OnProgress = lambda _spent, _of, _best: None,
     cancelled: IsCancelled = lambda: False,
 ) -> FoundEffects:
-    """Find the chain whose result CLAP hears as the prompt.
+    """Find the chain whose result CLAP hears as wanted: a prompt, or the embedding (E,) of a sound.
 
     The result keeps the sound's loudness within 1 LU, and its true peak below -1 dBTP or the sound's own.
     limits narrow parameters by names such as `Reverb.wet_level`.
@@ -117,7 +119,9 @@ def find_effects(
         Cancelled: cancelled() was true between two evaluations.
     """
     search = search or EffectSearch()
-    _require_usable(audio_NS, rate_hz, prompt, bundle)
+    _require_hearing(bundle)
+    _require_prompt(wanted)
+    _require_sound(audio_NS, rate_hz)
     audio_NS = np.ascontiguousarray(audio_NS, dtype=np.float32)
     template = (template or template_of()).within(limits or {}).for_rate(rate_hz)
     method = _method(search.method, template)
@@ -127,26 +131,34 @@ def find_effects(
         template=template,
         renderer=Renderer.of(render, excerpt_NS, rate_hz),
         clap=bundle.clap,
-        wish=Wish.of(prompt, source_E, bundle.clap, search.aim, search.from_prompt),
+        wish=Wish.of(wanted, source_E, bundle.clap, search.aim, search.from_prompt),
         gentleness=search.gentleness,
         evaluations=search.evaluations,
         on_progress=on_progress,
         cancelled=cancelled,
     )
     best = _simplified(judge, _best_of(judge, _searched(judge, method, search.seed)))
-    return _told(judge, best, Renderer.of(render, audio_NS, rate_hz), prompt)
+    return _told(judge, best, Renderer.of(render, audio_NS, rate_hz), wanted)
 
 
-def _require_usable(audio_NS: np.ndarray, rate_hz: int, prompt: str, bundle: Bundle) -> None:
-    if not prompt.strip():
-        raise SpecError("The prompt is empty.", "Say how the sound should become, as in: warm, distant.")
-    if len(prompt) > MAX_PROMPT_CHARACTERS:
-        raise SpecError(f"A prompt may have at most {MAX_PROMPT_CHARACTERS} characters.")
+def _require_hearing(bundle: Bundle) -> None:
     if not bundle.card.clap_hears:
         raise ModelMissing(
             f"The model {bundle.card.name} has no CLAP audio tower, so it cannot set effects by words.",
             "Choose a model that hears, such as the starter.",
         )
+
+
+def _require_prompt(wanted: str | Tensor) -> None:
+    if isinstance(wanted, Tensor):
+        return
+    if not wanted.strip():
+        raise SpecError("The prompt is empty.", "Say how the sound should become, as in: warm, distant.")
+    if len(wanted) > MAX_PROMPT_CHARACTERS:
+        raise SpecError(f"A prompt may have at most {MAX_PROMPT_CHARACTERS} characters.")
+
+
+def _require_sound(audio_NS: np.ndarray, rate_hz: int) -> None:
     if rate_hz < LEAST_RATE_HZ:
         raise SpecError(f"The sound has {rate_hz} Hz; effects need at least {LEAST_RATE_HZ} Hz.")
     if not 1 <= audio_NS.shape[0] <= MOST_CHANNELS:
@@ -158,7 +170,7 @@ def _require_usable(audio_NS: np.ndarray, rate_hz: int, prompt: str, bundle: Bun
         raise SpecError(f"The sound is shorter than {LEAST_S:g} s.", "Give a longer one.")
     if not np.isfinite(audio_NS).all():
         raise SpecError("The sound has samples that are not finite.", "Render it again.")
-    if not is_audible(audio_NS):
+    if loudness_lufs(audio_NS, rate_hz) == -math.inf:
         raise SpecError("The sound is silent.", "Give one that can be heard.")
 
 
@@ -226,8 +238,9 @@ def _weakened(template: Template, shares_P: np.ndarray, share: float) -> np.ndar
     return np.where(template.amounts_P, weaker_P, shares_P)
 
 
-def _told(judge: Judge, best: Verdict, whole: Renderer, prompt: str) -> FoundEffects:
-    chain = replace(_fitting(judge, best, whole), name=prompt)
+def _told(judge: Judge, best: Verdict, whole: Renderer, wanted: str | Tensor) -> FoundEffects:
+    name = wanted.strip() if isinstance(wanted, str) else ""
+    chain = replace(_fitting(judge, best, whole), name=name)
     audio_NS = whole.render(chain, whole.audio_NS, whole.rate_hz)
     clap, rate_hz = judge.clap, whole.rate_hz
     return FoundEffects(

@@ -10,12 +10,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
 _ROOM_S = 0.05
+
+
+class Bilinear(NamedTuple):
+    """Powers and products of 1 - z^-1 (rise) and 1 + z^-1 (fall): with them low corners lose no digits."""
+
+    rise_F: Tensor
+    fall_F: Tensor
+    rise_rise_F: Tensor
+    rise_fall_F: Tensor
+    fall_fall_F: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +60,22 @@ class Grid:
         return self.delayed(1)
 
     @cached_property
-    def delay2_F(self) -> Tensor:
-        """Return z^-2 on the grid."""
-        return self.delayed(2)
+    def bilinear(self) -> Bilinear:
+        """Return the polynomials of the bilinear transform on the grid."""
+        delay_F = self._delayed(1)
+        rise_F, fall_F = 1.0 - delay_F, 1.0 + delay_F
+        squares = (rise_F, fall_F, rise_F * rise_F, rise_F * fall_F, fall_F * fall_F)
+        return Bilinear(*(one_F.to(torch.complex64) for one_F in squares))
 
     def delayed(self, samples: int) -> Tensor:
         """Return z^-samples on the grid, its phases calculated exactly."""
+        return self._delayed(samples).to(torch.complex64)
+
+    def _delayed(self, samples: int) -> Tensor:
         turns_F = (torch.arange(self.bins) * samples) % self.length_samples
         angle_F = turns_F.double() * (-2.0 * math.pi / self.length_samples)
         magnitude_F = torch.full_like(angle_F, math.exp(-samples * self.log_radius))
-        return torch.polar(magnitude_F, angle_F).to(torch.complex64)
+        return torch.polar(magnitude_F, angle_F)
 
     def filtered(self, audio_S: Tensor, response_F: Tensor) -> Tensor:
         """Return the sound through a linear effect, as long as it was."""

@@ -38,9 +38,12 @@ class Wish:
     aim: Aim
 
     @classmethod
-    def of(cls, prompt: str, source_E: Tensor, clap: ClapProvider, aim: Aim, from_prompt: str = "") -> Wish:
-        """Embed a prompt and the words that describe the sound before."""
-        wanted_E, from_E = clap.embed_text([prompt])[0], clap.embed_text([from_prompt])[0]
+    def of(
+        cls, wanted: str | Tensor, source_E: Tensor, clap: ClapProvider, aim: Aim, from_prompt: str = ""
+    ) -> Wish:
+        """Embed what is wanted, if it is words, and those that describe the sound before."""
+        wanted_E = clap.embed_text([wanted])[0] if isinstance(wanted, str) else _unit(wanted)
+        from_E = clap.embed_text([from_prompt])[0]
         return cls(wanted_E=wanted_E, source_E=source_E, direction_E=_unit(wanted_E - from_E), aim=aim)
 
     def similarity(self, heard_E: Tensor) -> Tensor:
