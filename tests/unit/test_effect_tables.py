@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.chains import Chain, Effect
+from engine.evaluation import text_to_effect
 from engine.evaluation.effect_clips import centroid_hz, late_db
-from engine.evaluation.effect_rows import EVOLUTION, GROUPS, RANDOM, RANDOM_TIME, SIMILARITY, Row, rows_of
+from engine.evaluation.effect_rows import (
+    EVOLUTION,
+    GROUPS,
+    RANDOM,
+    RANDOM_TIME,
+    SEARCHES,
+    SIMILARITY,
+    Row,
+    rows_of,
+)
 from engine.evaluation.effect_tables import page
+from engine.models.bundle import load_bundle
+from engine.models.store import STARTER_FOLDER
 
 RATE_HZ = 16_000
 
@@ -73,3 +85,21 @@ def test_reverberation_is_late() -> None:
     assert late_db(Chain(effects=()), RATE_HZ) < -100.0
     assert late_db(Chain(effects=(wet,)), RATE_HZ) > -10.0
     assert late_db(Chain(effects=(delay,)), RATE_HZ) == pytest.approx(-3.0, abs=0.1)
+
+
+def test_measuring_goes_on_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    quick = {way: replace(search, evaluations=40) for way, search in SEARCHES.items()}
+    monkeypatch.setattr(text_to_effect, "SEARCHES", quick)
+    monkeypatch.setattr(text_to_effect, "GROUPS", {"not taught": ("warm",)})
+    rng = np.random.default_rng(0)
+    clips = {"noise": ((0.1 * rng.standard_normal((1, RATE_HZ // 2))).astype(np.float32), RATE_HZ)}
+    bundle, path = load_bundle(STARTER_FOLDER, verify=False), tmp_path / "rows.jsonl"
+    text_to_effect.measure(bundle, clips, path, [])
+    measured = path.read_text()
+    assert [one.way for one in rows_of(path)] == [SIMILARITY, EVOLUTION, RANDOM, RANDOM_TIME]
+    assert all(one.loudness_change_lu == pytest.approx(0.0, abs=1.0) for one in rows_of(path))
+    path.write_text("".join(measured.splitlines(keepends=True)[:-1]))
+    text_to_effect.measure(bundle, clips, path, [])
+    assert len(rows_of(path)) == 4

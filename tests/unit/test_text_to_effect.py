@@ -273,6 +273,12 @@ def test_directions_are_those_of_the_words() -> None:
     assert float(wishes[Aim.DIRECTION].score(source_E)) == 0.0
 
 
+def test_the_direction_to_a_sound_begins_at_the_sound_before(starter: Bundle) -> None:
+    source_E, wanted_E = torch.eye(4)[0], torch.eye(4)[1]
+    wish = Wish.of(wanted_E, source_E, starter.clap, Aim.DIRECTION, "ignored")
+    assert float(wish.score(wanted_E)) == pytest.approx(1.0)
+
+
 def stereo(seconds: float, channels: int = 2) -> np.ndarray:
     return np.full((channels, round(seconds * RATE_HZ)), 0.1, dtype=np.float32)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import cma
 import numpy as np
 import torch
 
@@ -27,6 +26,8 @@ def random_points(judge: Judge, rng: np.random.Generator, count: int) -> list[Ve
 
 def evolution(judge: Judge, rng: np.random.Generator, count: int) -> list[Verdict]:
     """Judge points of the covariance matrix adaptation evolution strategy (Hansen 2016)."""
+    import cma  # noqa: PLC0415 - it takes a second to load, and gradients do without it
+
     start_P = np.clip(0.5 * (judge.template.neutral_P + 0.5), 0.0, 1.0)
     options = {
         "bounds": [0.0, 1.0], "seed": math.nan, "randn": lambda *shape: rng.standard_normal(shape),

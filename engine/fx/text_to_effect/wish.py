@@ -41,9 +41,11 @@ class Wish:
     def of(
         cls, wanted: str | Tensor, source_E: Tensor, clap: ClapProvider, aim: Aim, from_prompt: str = ""
     ) -> Wish:
-        """Embed what is wanted, if it is words, and those that describe the sound before."""
-        wanted_E = clap.embed_text([wanted])[0] if isinstance(wanted, str) else _unit(wanted)
-        from_E = clap.embed_text([from_prompt])[0]
+        """Embed what is wanted and the words for what is there; of a wanted sound, that itself."""
+        if isinstance(wanted, str):
+            wanted_E, from_E = clap.embed_text([wanted])[0], clap.embed_text([from_prompt])[0]
+        else:
+            wanted_E, from_E = _unit(wanted), source_E
         return cls(wanted_E=wanted_E, source_E=source_E, direction_E=_unit(wanted_E - from_E), aim=aim)
 
     def similarity(self, heard_E: Tensor) -> Tensor:
