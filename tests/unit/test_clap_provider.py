@@ -142,3 +142,14 @@ def test_the_starter_stays_under_six_million_parameters() -> None:
 def test_sizes_that_cannot_fit_are_refused(change: dict[str, object], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         dataclasses.replace(ClapConfig(), **change)
+
+
+def test_gradients_reach_the_samples(clap: ClapProvider) -> None:
+    audio_BS = noise(48_000)
+    torch.testing.assert_close(clap.hear(audio_BS).detach(), clap.embed_audio(audio_BS, 48_000))
+    heard_from = audio_BS.clone().requires_grad_()
+    (gradient_BS,) = torch.autograd.grad(clap.hear(heard_from)[:, 0].sum(), heard_from)
+    step_BS = gradient_BS * (1e-2 / gradient_BS.norm())
+    ahead, behind = (clap.hear(audio_BS + sign * step_BS)[:, 0].sum().item() for sign in (1.0, -1.0))
+    slope = (gradient_BS * step_BS).sum().item()
+    assert slope == pytest.approx((ahead - behind) / 2, rel=0.05) and slope > 1e-5
