@@ -111,7 +111,8 @@ def find_effects(
     """Find the chain whose result CLAP hears as wanted: a prompt, or the embedding (E,) of a sound.
 
     The result keeps the sound's loudness within 1 LU, and its true peak below -1 dBTP or the sound's own.
-    limits narrow parameters by names such as `Reverb.wet_level`.
+    limits narrow a parameter of all effects of a kind, by names such as `Reverb.wet_level`. render makes of a
+    chain and a sound another sound of the same shape; plug-ins need one.
 
     Raises:
         SpecError: a sound, prompt, template or limit that cannot be used.
