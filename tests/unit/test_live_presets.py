@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from daw_bridge.live.board import ParameterBoard
 from daw_bridge.live.morph import Preset
+from daw_bridge.live.named_files import file_name
 from daw_bridge.live.parameters import DEFAULTS
-from daw_bridge.live.presets import MAX_BYTES, PresetStore, file_name
+from daw_bridge.live.presets import MAX_BYTES, PresetStore
 from daw_bridge.messages.live import PRESET
 from daw_bridge.resources import shipped
 from engine.errors import BadJson, DiskFull, EngineError, NotFound, OutputError, SpecError, UnsupportedVersion
@@ -95,7 +96,7 @@ def on_the_worst_disk(name: str) -> str:
 
 @given(names, names)
 def test_two_names_are_never_one_file(a: str, b: str) -> None:
-    assert (on_the_worst_disk(file_name(a)) == on_the_worst_disk(file_name(b))) == (a == b)
+    assert (on_the_worst_disk(file_name(a, ".json")) == on_the_worst_disk(file_name(b, ".json"))) == (a == b)
 
 
 @given(
@@ -104,12 +105,12 @@ def test_two_names_are_never_one_file(a: str, b: str) -> None:
 def test_similar_names_are_never_one_file(name: str) -> None:
     for other in (name.swapcase(), name.lower(), unicodedata.normalize("NFD", name), name + "."):
         if other != name and len(name) < 60 and len(other) <= 64:
-            assert on_the_worst_disk(file_name(other)) != on_the_worst_disk(file_name(name))
+            assert on_the_worst_disk(file_name(other, ".json")) != on_the_worst_disk(file_name(name, ".json"))
 
 
 @given(names | st.sampled_from(WINDOWS_DEVICES))
 def test_every_file_name_is_safe(name: str) -> None:
-    written = file_name(name)
+    written = file_name(name, ".json")
     assert re.fullmatch(r"[a-z0-9_ ~-]+\.json", written) and len(f"{written}.part") < 120
     assert not written.startswith(" ") and " .json" not in written
     assert written.split(".")[0] not in WINDOWS_DEVICES

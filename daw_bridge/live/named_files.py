@@ -1,0 +1,152 @@
+"""What presets and chains have in common: files by name, of the user's over those that the program brings."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from daw_bridge.messages.arguments import label
+from daw_bridge.spec_options import slug
+from engine.errors import BadJson, DiskFull, NotFound, OutputError, SpecError
+
+_NAME = label("name", "warm pads")
+_PLAIN = re.compile("[a-z0-9_-]+( [a-z0-9_-]+)*")
+_DEVICES = re.compile("con|prn|aux|nul|(com|lpt)[0-9]")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFiles:
+    """The files of one kind in a folder of the user's, which need not exist, and in one of the program's.
+
+    kind is what a file holds, for sentences, and listing the request that lists them.
+    """
+
+    folder: Path
+    factory: Path | None
+    suffix: str
+    kind: str
+    listing: str
+
+    def all(self) -> list[Path]:
+        """Return all files by their names; one of the user's hides one of the program's.
+
+        Raises:
+            OutputError: a folder that may not be read.
+        """
+        files = [*_files(self.factory, self.suffix), *_files(self.folder, self.suffix)]
+        return list({path.name: path for path in files}.values())
+
+    def find(self, name: str) -> Path:
+        """Return the file of a name, the user's before the program's.
+
+        Raises:
+            NotFound: there is none.
+            SpecError: not a name.
+        """
+        file = file_name(name, self.suffix)
+        folders = [folder for folder in (self.folder, self.factory) if folder is not None]
+        for path in (folder / file for folder in folders):
+            with file_errors("read", path), suppress(FileNotFoundError):
+                path.lstat()
+                return path
+        raise self.missing(name)
+
+    def own(self, name: str) -> Path:
+        """Return where the user's file of a name is or would be; raises SpecError where it is no name."""
+        return self.folder / file_name(name, self.suffix)
+
+    def delete(self, name: str, path: Path) -> None:
+        """Remove a file of the user's; one of the program's of the same name is then seen again.
+
+        Raises:
+            OutputError: it is the program's, or cannot be removed.
+        """
+        if path.parent != self.folder:
+            raise OutputError(f"the {self.kind} {name!r} belongs to the program and stays")
+        with file_errors("delete", path):
+            path.unlink()
+
+    def missing(self, name: str) -> NotFound:
+        return NotFound(f"no {self.kind} {name!r}", f"Ask {self.listing}.")
+
+
+def file_name(name: str, suffix: str) -> str:
+    """Return the file name of something named: another one for each name, on any system and disk.
+
+    A name of small letters is kept. Any other, which a disk might take for a similar one or not take at all,
+    becomes what is left of it and a part of its SHA-256.
+
+    Raises:
+        SpecError: not a name that a file may have.
+    """
+    try:
+        _NAME.read(name)
+    except ValueError as error:
+        raise SpecError(f"name {error}") from error
+    if _PLAIN.fullmatch(name) and not _DEVICES.fullmatch(name):
+        return f"{name}{suffix}"
+    return f"{slug(name)}~{hashlib.sha256(name.encode()).hexdigest()[:24]}{suffix}"
+
+
+def read_text(path: Path, most_bytes: int) -> str:
+    """Return the text of a file.
+
+    Raises:
+        BadJson: no file, too large, or no UTF-8.
+        OutputError: it may not be read.
+    """
+    # What is no plain file may never come to an end.
+    with file_errors("read", path):
+        if not path.is_file():
+            raise BadJson("is not a file")
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise BadJson(f"is larger than {most_bytes} bytes")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadJson("is not UTF-8 text") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all; raises OutputError and DiskFull."""
+    part = path.with_name(f"{path.name}.part")
+    with file_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+@contextmanager
+def file_errors(verb: str, path: Path) -> Iterator[None]:
+    """Turn what the system refuses into DiskFull or OutputError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no room left for {path}", "Free some space and try again.") from error
+        reason = (error.strerror or "the system refused").lower()
+        raise OutputError(f"cannot {verb} {path}: {reason}", "Check its permissions.") from error
+
+
+def _files(folder: Path | None, suffix: str) -> list[Path]:
+    if folder is None:
+        return []
+    with file_errors("read", folder), suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return sorted(Path(entry) for entry in entries if entry.name.endswith(suffix))
+    return []
