@@ -26,7 +26,7 @@ from engine.fx.values import NoteKind, PluginClass, PluginFacts, title_of
 MAX_CHANNELS = 8
 # pedalboard waits that long for an instrument's first sound; instruments are refused.
 _INITIALIZATION_TIMEOUT_S = 0.0
-_PROBE_SAMPLES = 1_024
+_PROBE_SAMPLES, _PROBE_RATE_HZ = 1_024, 48_000
 _BAD_FILE_HINT = "Its file may be damaged, of another system, or in need of a library that is missing."
 # A filter at half the sample rate or above it is no filter, and may blow up.
 _HIGHEST_OF_RATE = 0.49
@@ -63,6 +63,10 @@ class Device:
         if self.is_external:
             return []
         return _frequencies_below(self.plugin, effect, rate_hz)
+
+    def pass_silence(self) -> None:
+        channels = 2 if self.takes(2) else self.layouts[0]
+        self.plugin.process(np.zeros((channels, _PROBE_SAMPLES), np.float32), _PROBE_RATE_HZ, reset=False)
 
     def changed_parameters(self) -> list[tuple[NoteKind, str]]:
         """Return which of the parameters that were asked for are no longer what they were set to."""
@@ -207,7 +211,7 @@ def layouts_of(plugin: Any) -> tuple[int, ...]:
 def _takes(plugin: Any, channels: int) -> bool:
     try:
         silence_NS = np.zeros((channels, _PROBE_SAMPLES), np.float32)
-        return bool(plugin.process(silence_NS, 48_000, reset=False).shape[0] == channels)
+        return bool(plugin.process(silence_NS, _PROBE_RATE_HZ, reset=False).shape[0] == channels)
     except ValueError:
         return False
 
