@@ -213,6 +213,8 @@ def _takes(plugin: Any, channels: int) -> bool:
         silence_NS = np.zeros((channels, _PROBE_SAMPLES), np.float32)
         return bool(plugin.process(silence_NS, _PROBE_RATE_HZ, reset=False).shape[0] == channels)
     except ValueError:
+        # It was put to sleep for the change, and would stay so: only this makes pedalboard wake it.
+        plugin.reset()
         return False
 
 

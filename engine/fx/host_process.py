@@ -150,7 +150,7 @@ class HostProcess:
                 raise NotFound("there is no screen to show a window on", "Use a desktop session.") from error
             raise NotFound(f"{device.title} has no window of its own") from error
         del kept
-        # The window turns the controls; only with some sound do they reach the part whose state is saved.
+        # The window turns controls; only with some sound do they reach the part whose state is saved.
         device.pass_silence()
         return EditedPlugin(raw_state=_state(device), parameters=describe(device.plugin))
 
