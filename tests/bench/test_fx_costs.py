@@ -1,0 +1,93 @@
+"""What it costs to run effects in a process of their own, and that a thousand bad renders leave nothing.
+
+`make bench ARGS="tests/bench/test_fx_costs.py"`; the thousand take minutes.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from engine.chain_files import read_chain
+from engine.chains import Chain, Effect
+from engine.errors import PluginCrash
+from engine.fx.host import ChainHost
+from engine.fx.processing import Rack
+from engine.fx.values import extra_samples
+from tests.bench.report import Report, Row
+from tests.unit.odd_plugins import ZAM, OddPlugins
+from tests.unit.sounds import RATE_HZ, noise
+
+PRESETS = Path(__file__).parents[2] / "presets" / "fx"
+ROUNDS, RENDERS = 25, 1_000
+CHAINS = {
+    "old radio": read_chain(PRESETS / "old radio.toml"),
+    "a room and a real plug-in": Chain(
+        effects=(Effect(effect="reverb"), Effect(plugin=str(ZAM / "ZamCompX2.vst3")))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_child_costs_at_most_a_fifth(report: Report, name: str) -> None:
+    """Of 10 s of stereo through a chain that is loaded, as it is for every sound but the first."""
+    chain, audio_NS = CHAINS[name], noise(2, 10.0)
+    rack = Rack(chain)
+
+    def in_process() -> None:
+        room_NS = np.zeros((2, audio_NS.shape[1] + extra_samples(chain, RATE_HZ)), np.float32)
+        room_NS[:, : audio_NS.shape[1]] = audio_NS
+        result = rack.process(room_NS, audio_NS.shape[1], RATE_HZ)
+        room_NS[:, : result.samples].copy()
+
+    with ChainHost(chain) as host:
+        own_s, here_s = shortest(lambda: host.process(audio_NS, RATE_HZ), in_process)
+    what = f"10 s through {name}, in a process of its own and in this one"
+    report.add(Row(what=what, ours=own_s, theirs=here_s, unit="s", ratio=own_s / here_s, goal=1.2))
+
+
+def shortest(*works: Callable[[], object]) -> list[float]:
+    """Return the shortest time of each, run in turn: two processes feel it twice when others need the cores."""
+    times = [[_seconds(work) for work in works] for _ in range(ROUNDS + 1)][1:]
+    return [min(column) for column in zip(*times, strict=True)]
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun_s = time.perf_counter()
+    work()
+    return time.perf_counter() - begun_s
+
+
+def test_a_thousand_renders_of_which_a_fifth_crash(report: Report, tmp_path: Path) -> None:
+    chain, sound_NS = OddPlugins(tmp_path).chain("Dice"), noise(2, 0.5)
+    sound_NS[:, 10_000] = 1.2
+    delivered, crashes, before = 0, 0, _state()
+    with ChainHost(chain) as host:
+        for count in range(RENDERS):
+            try:
+                delivered += host.process(sound_NS, RATE_HZ).audio_NS.shape == sound_NS.shape
+            except PluginCrash:
+                crashes += 1
+            if count == RENDERS // 10:
+                early_bytes = psutil.Process().memory_info().rss
+        late_bytes = psutil.Process().memory_info().rss
+    assert delivered + crashes == RENDERS
+    assert RENDERS / 8 < crashes < RENDERS / 3
+    assert _state() == before
+    report.add(Row(what="renders with a sound", ours=delivered, unit="", note=f"{crashes} crashed, all told"))
+    grown_mb = (late_bytes - early_bytes) / 1e6
+    report.add(Row(what="memory grown in 900 renders", ours=grown_mb, unit="MB", goal=10.0))
+
+
+def _state() -> tuple[int, int, list[str]]:
+    """Return how many children and descriptors this process has, and what lies where memory has names."""
+    gc.collect()
+    children = len(psutil.Process().children(recursive=True))
+    shared = sorted(path.name for path in Path("/dev/shm").glob("*"))  # noqa: S108
+    return children, psutil.Process().num_fds(), shared
