@@ -77,26 +77,26 @@ class ChainHost:
             OutOfMemory: no room for the sound.
         """
         samples, capacity = audio_NS.shape[1], audio_NS.shape[1] + extra_samples(self._chain, rate_hz)
+        room = self._shared.room(audio_NS.shape[0], capacity)
         try:
-            with self._shared.room(audio_NS.shape[0], capacity) as room:
-                room.audio_NS[:, :samples] = audio_NS
-                request = {
-                    "op": "process",
-                    "channels": audio_NS.shape[0],
-                    "capacity": capacity,
-                    "samples": samples,
-                    "rate_hz": rate_hz,
-                    "room": room.name,
-                }
-                result = self._result(request, samples / rate_hz, cancelled)
-                return Processed(
-                    audio_NS=room.audio_NS[:, : result.samples].copy(),
-                    notes=result.notes,
-                    latency_samples=result.latency_samples,
-                    plugins=result.plugins,
-                )
+            room.audio_NS[:, :samples] = audio_NS
+            request = {
+                "op": "process",
+                "channels": audio_NS.shape[0],
+                "capacity": capacity,
+                "samples": samples,
+                "rate_hz": rate_hz,
+                "room": room.name,
+            }
+            result = self._result(request, samples / rate_hz, cancelled)
+            return Processed(
+                audio_NS=room.audio_NS[:, : result.samples].copy(),
+                notes=result.notes,
+                latency_samples=result.latency_samples,
+                plugins=result.plugins,
+            )
         finally:
-            self._shared.empty()
+            self._shared.done()
 
     def close(self) -> None:
         """End the process; the next sound would start another."""

@@ -24,7 +24,7 @@ from engine.fx.devices import Device, class_of, load, names_in
 from engine.fx.measuring import timing
 from engine.fx.parameters import describe
 from engine.fx.processing import Rack
-from engine.fx.shared_audio import Room
+from engine.fx.shared_audio import KeptRoom
 from engine.fx.values import EditedPlugin, PluginReport, Step, title_of
 from engine.fx.wire import Message, from_line, plain, to_line, value_of
 from engine.types import ErrorCode, ErrorInfo
@@ -69,6 +69,7 @@ class HostProcess:
         self._cancelled = threading.Event()
         self._limits_s: dict[str, float] = {}
         self._rack = Rack(Chain(effects=()))
+        self._kept = KeptRoom()
 
     def run(self) -> None:
         threading.Thread(target=self._read, name="requests", daemon=True).start()
@@ -112,10 +113,13 @@ class HostProcess:
         if "chain" in message:
             self._rack = Rack(value_of(Chain, message["chain"]), self._at)
         channels, capacity = message["channels"], message["capacity"]
-        with Room(self._descriptor, message["room"], channels, capacity) as room:
+        room = self._kept.room_for(self._descriptor, message["room"], channels, capacity)
+        try:
             return self._rack.process(
                 room.audio_NS, message["samples"], message["rate_hz"], self._cancelled.is_set
             )
+        finally:
+            self._kept.done()
 
     def _list(self, message: Message) -> object:
         """Return what is in a file: loaded one by one, since only then a plug-in tells more than its name."""

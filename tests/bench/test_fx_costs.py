@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import gc
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +19,12 @@ from engine.fx.host import ChainHost
 from engine.fx.processing import Rack
 from engine.fx.values import extra_samples
 from tests.bench.report import Report, Row
+from tests.bench.timing import in_turn
 from tests.unit.odd_plugins import ZAM, OddPlugins
 from tests.unit.sounds import RATE_HZ, noise
 
 PRESETS = Path(__file__).parents[2] / "presets" / "fx"
-ROUNDS, RENDERS = 25, 1_000
+ROUNDS, RENDERS = 41, 1_000
 CHAINS = {
     "old radio": read_chain(PRESETS / "old radio.toml"),
     "a room and a real plug-in": Chain(
@@ -47,21 +46,10 @@ def test_a_child_costs_at_most_a_fifth(report: Report, name: str) -> None:
         room_NS[:, : result.samples].copy()
 
     with ChainHost(chain) as host:
-        own_s, here_s = shortest(lambda: host.process(audio_NS, RATE_HZ), in_process)
+        pair = in_turn(lambda: host.process(audio_NS, RATE_HZ), in_process, ROUNDS)
     what = f"10 s through {name}, in a process of its own and in this one"
-    report.add(Row(what=what, ours=own_s, theirs=here_s, unit="s", ratio=own_s / here_s, goal=1.2))
-
-
-def shortest(*works: Callable[[], object]) -> list[float]:
-    """Return the shortest time of each, run in turn: two processes feel it twice when others need the cores."""
-    times = [[_seconds(work) for work in works] for _ in range(ROUNDS + 1)][1:]
-    return [min(column) for column in zip(*times, strict=True)]
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    begun_s = time.perf_counter()
-    work()
-    return time.perf_counter() - begun_s
+    row = Row(what=what, ours=pair.ours_s, theirs=pair.theirs_s, unit="s", ratio=pair.ratio, goal=1.2)
+    report.add(row)
 
 
 def test_a_thousand_renders_of_which_a_fifth_crash(report: Report, tmp_path: Path) -> None:

@@ -132,6 +132,14 @@ def test_a_refusal_offers_the_nearest_name() -> None:
     assert caught.value.hint == "It has no parameters."
 
 
+def test_the_page_for_musicians_has_each_effect_with_its_parameters() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "effects.md").read_text(encoding="utf-8")
+    lines = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert set(lines) == set(EFFECTS)
+    for name, built_in in EFFECTS.items():
+        assert all(f"`{parameter}`" in lines[name] for parameter in built_in.parameters)
+
+
 def test_plugins_are_left_to_themselves() -> None:
     chain = one_effect(plugin="Any.vst3", parameters={"anything": "goes"})
     assert checked(chain) is chain
