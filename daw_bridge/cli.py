@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +15,15 @@ from daw_bridge.client.jobs import Client
 from daw_bridge.demo import run_demo
 from daw_bridge.display import JobDisplay, complain, say, show_takes
 from daw_bridge.history_cli import history
+from daw_bridge.live.chains import ChainStore
+from daw_bridge.live.deliveries import Deliveries
 from daw_bridge.models_cli import models
 from daw_bridge.option_types import Number, Numbers, Seconds
 from daw_bridge.recall_cli import recall
+from daw_bridge.service.config import Folders
 from daw_bridge.service_cli import serve, service
 from daw_bridge.spec_options import build_spec, stem_of
+from engine.delivery import Delivery
 from engine.errors import EngineError
 from engine.types import (
     MAX_DURATION_S,
@@ -194,6 +199,18 @@ def _common_options(command: Command) -> Command:
             show_default=True,
             help="The folder for the takes.",
         ),
+        click.option(
+            "--render-preset",
+            default="",
+            metavar="NAME|FILE",
+            help="How takes come back: effects, loudness, fades, format, names.",
+        ),
+        click.option(
+            "--chain",
+            default="",
+            metavar="NAME|FILE",
+            help="Effects that takes go through on their way back; see daw-bridge chain list.",
+        ),
         click.option("--model", default="starter", show_default=True, help="See: daw-bridge models list."),
         click.option("--eta", type=Number(), help="Randomness of the ddim sampler, 0 to 1."),
         click.option(
@@ -322,9 +339,20 @@ for command in (recall, models, history, serve, service):
     commands.add_command(command)
 
 
+def _delivery(preset: str, chain: str) -> Delivery | None:
+    """Return how takes come back, None where nothing is asked for."""
+    if not preset and not chain:
+        return None
+    folders, here = Folders.of_user(), Path.cwd()
+    deliveries = Deliveries(folders.render_presets, ChainStore(folders.chains))
+    delivery = deliveries.named(preset, here) if preset else Delivery()
+    return replace(delivery, chain=deliveries.chain_named(chain, here)) if chain else delivery
+
+
 def _render(task: Task, options: dict[str, Any]) -> None:
     with Client() as client:
-        spec = build_spec(task, options, client.duration_s)
+        delivery = _delivery(options["render_preset"], options["chain"])
+        spec = build_spec(task, options, client.duration_s, delivery)
         with JobDisplay(task.value) as display:
             takes = client.render(spec, options["out"], stem_of(spec), display.show)
     show_takes(takes)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.delivery import Delivery
 from engine.errors import AudioMissing, EngineError, SpecError
 from engine.spec_json import mask_from_json
 from engine.types import (
@@ -121,10 +122,17 @@ def whole_path(path: str | Path) -> str:
 
 
 def stem_of(spec: RenderSpec) -> str:
-    """Return the beginning of a job's file names: source, task and prompt."""
+    """Return the beginning of a job's file names: source, task and prompt, or what its delivery says."""
     source = slug(Path(spec.region.path).stem, 24) if spec.region is not None else ""
     parts = (source, spec.task.value, slug(spec.prompt))
-    return "-".join(part for part in parts if part)
+    usual = "-".join(part for part in parts if part)
+    delivery = spec.delivery
+    if delivery is None or not delivery.naming:
+        return usual
+    chain = "" if delivery.chain is None else delivery.chain.name
+    named = {"source": source, "task": spec.task.value, "prompt": spec.prompt, "model": spec.model}
+    named |= {"seed": str(spec.seed), "chain": chain, "preset": delivery.name}
+    return slug(delivery.naming.format(**named), 80) or usual
 
 
 def _rectangle(time_s: tuple[float, float], band_hz: tuple[float, float | None]) -> RectShape:
@@ -132,7 +140,12 @@ def _rectangle(time_s: tuple[float, float], band_hz: tuple[float, float | None])
     return RectShape(span=span, low_hz=band_hz[0], high_hz=band_hz[1])
 
 
-def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[str], float]) -> RenderSpec:
+def build_spec(
+    task: Task,
+    options: Mapping[str, Any],
+    duration_of: Callable[[str], float],
+    delivery: Delivery | None = None,
+) -> RenderSpec:
     """Turn a command's options into a spec; duration_of asks for the length of a file in seconds.
 
     Raises:
@@ -164,6 +177,7 @@ def build_spec(task: Task, options: Mapping[str, Any], duration_of: Callable[[st
             highs_model=options.get("highs_model", ""),
             stereo=Stereo(options.get("stereo", Stereo.MID_SIDE)),
             sweep=options.get("sweep", ()),
+            delivery=delivery,
             **_variation(options),
         )
     except EngineError:

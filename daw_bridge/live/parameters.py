@@ -6,6 +6,7 @@ from typing import Any
 
 from daw_bridge.messages.arguments import ParameterValue
 from daw_bridge.messages.parameters import PARAMETERS
+from engine.delivery import Delivery
 from engine.errors import SpecError
 from engine.spec_json import spec_to_dict
 from engine.types import Region, RenderSpec, Task
@@ -47,7 +48,16 @@ def values_of(spec: RenderSpec) -> dict[str, ParameterValue]:
     content: Any = spec_to_dict(spec)
     found = {name: content[key] for name, key in SPEC_KEYS.items()}
     found |= {name: content["sampler"][key] for name, key in SAMPLER_KEYS.items()}
+    found |= _delivery_names(spec.delivery)
     return {name: checked(name, value) for name, value in found.items() if value is not None}
+
+
+def _delivery_names(delivery: Delivery | None) -> dict[str, str]:
+    """Return by which names a delivery may be found again; a preset's own chain needs none."""
+    if delivery is None:
+        return {"render_preset": "", "chain": ""}
+    chain = "" if delivery.chain is None or delivery.name else delivery.chain.name
+    return {"render_preset": delivery.name, "chain": chain}
 
 
 def checked(name: str, value: object) -> ParameterValue:

@@ -19,7 +19,7 @@ from engine.errors import BadJson, EngineError, SpecError, UnsupportedVersion
 from engine.spec_json import parse_json
 
 SCHEMA_VERSION = 1
-FACTORY = Path("render")
+FACTORY = Path("live")
 MAX_BYTES = 100_000
 SUFFIX = ".json"
 _HINT = "Compare it with a preset that was saved, or delete it."

@@ -15,6 +15,7 @@ from engine.types import Condition, ConditionKind, RenderSpec, Task
 
 RenderRequest = Generate | Transfer | Inpaint | Superres | Submit
 ReadText = Callable[[str], str]
+ResolveDelivery = Callable[[object, object], object]
 
 _TASKS = {
     Generate: Task.GENERATE,
@@ -24,11 +25,15 @@ _TASKS = {
 }
 
 
-def spec_of(request: RenderRequest, board: ParameterBoard, read_text: ReadText) -> RenderSpec:
+def spec_of(
+    request: RenderRequest, board: ParameterBoard, read_text: ReadText, resolved: ResolveDelivery
+) -> RenderSpec:
     """Return what a request asks for; read_text returns the text of a file that it names.
 
     A submitted spec is whole: of the board it takes but the seed, where it has none or a negative one.
-    Superres takes no prompt of the board, since without one it goes by the sound of the region.
+    Superres takes no prompt of the board, since without one it goes by the sound of the region. delivery may
+    be the name of a render preset, and chain, beside it or in it, that of a chain: resolved puts these in
+    full.
 
     Raises:
         BadJson: not JSON, or a missing, unknown or mistyped key, which is named.
@@ -36,8 +41,8 @@ def spec_of(request: RenderRequest, board: ParameterBoard, read_text: ReadText) 
         SpecError: a value out of its range, an empty prompt, or options for another task.
     """
     if isinstance(request, Submit):
-        return spec_from_dict(_submitted(_json(request.spec, read_text), board))
-    return spec_from_dict(_filled(_given(request, read_text), board))
+        return spec_from_dict(_delivered(_submitted(_json(request.spec, read_text), board), resolved))
+    return spec_from_dict(_delivered(_filled(_given(request, read_text), board), resolved))
 
 
 def preset_of(spec: RenderSpec) -> Preset:
@@ -87,11 +92,21 @@ def _filled(given: dict[str, Any], board: ParameterBoard) -> dict[str, object]:
     """Return a whole spec; what is of the wrong type stays, to be refused when it is read."""
     left_out = {"prompt"} if given["task"] == Task.GENERATE.value else {"prompt", "seconds"}
     own = {key: board.get(name) for name, key in SPEC_KEYS.items() if name not in left_out}
-    spec = {**own, **given, "sampler": _sampler(given.get("sampler"), board)}
+    delivered = {"delivery": board.get("render_preset"), "chain": board.get("chain")}
+    spec = {**own, **delivered, **given, "sampler": _sampler(given.get("sampler"), board)}
     is_open = _is_blank(spec.get("prompt")) and not spec.get("conditions")
     if is_open and spec["task"] != Task.SUPERRES.value:
         spec.update(_prompt_keys(board.prompts))
     return spec
+
+
+def _delivered(spec: object, resolved: ResolveDelivery) -> object:
+    """Return the spec with its delivery in full."""
+    if not isinstance(spec, dict):
+        return spec
+    rest = {key: value for key, value in spec.items() if key not in ("delivery", "chain")}
+    delivery = resolved(spec.get("delivery"), spec.get("chain"))
+    return rest if delivery is None else {**rest, "delivery": delivery}
 
 
 def _prompt_keys(prompts: Prompts) -> dict[str, object]:

@@ -49,6 +49,8 @@ PARAMETERS: dict[str, Argument[Any]] = {
     "stereo": Text(
         "what of a stereo region is made anew", "mid_side", choices=tuple(member.value for member in Stereo)
     ),
+    "chain": Text("effects that takes go through on their way back; empty is none", "old radio", most=128),
+    "render_preset": Text("how takes come back; empty is as they are made", "master", most=128),
     "variation": Number("how far takes are from that of the seed, 0 being it itself", 0.2, 0.0, 1.0),
     "variation_seed": Whole("seed of what a variation goes towards", 3, 0, MAX_SEED),
 }

@@ -21,6 +21,8 @@ from daw_bridge.errors import NotAuthorised, PortTaken
 from daw_bridge.history.book import JobBook
 from daw_bridge.history.history import History
 from daw_bridge.live.board import ParameterBoard
+from daw_bridge.live.chains import ChainStore
+from daw_bridge.live.deliveries import Deliveries
 from daw_bridge.live.presets import PresetStore
 from daw_bridge.live.specs import spec_of
 from daw_bridge.messages.service import EngineEnding
@@ -109,6 +111,8 @@ class Service:
         self._refusals = Refusals((self._folders.refused_prompts, *_shipped_list()))
         self._chores = Chores(make_chores or self._process("chores"))
         self._auditioner = Auditioner(_heard)
+        self._chains = ChainStore(self._folders.chains)
+        self._deliveries = Deliveries(self._folders.render_presets, self._chains)
         self._live = LiveDesk(self.board, PresetStore(self._folders.presets), self.audience)
         self._desk = Desk(self._handlers())
         self.board.watch(self.audience.tell_parameter)
@@ -158,7 +162,10 @@ class Service:
             self.runs,
             self.audience,
             self._paths,
-            spec_of=lambda request, read_text: spec_of(request, self.board, read_text),
+            spec_of=lambda request, read_text: spec_of(
+                request, self.board, read_text, self._deliveries.resolved
+            ),
+            knows_chain=self._deliveries.knows,
             refuse=self._refusals.check,
             folder=self._folders.takes,
         )

@@ -64,6 +64,14 @@ class Folders:
         return self.config / "presets"
 
     @property
+    def chains(self) -> Path:
+        return self.config / "chains"
+
+    @property
+    def render_presets(self) -> Path:
+        return self.config / "render"
+
+    @property
     def refused_prompts(self) -> Path:
         return self.config / "refused_prompts.txt"
 

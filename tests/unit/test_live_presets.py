@@ -261,5 +261,5 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 def test_what_ships_with_the_program_is_found() -> None:
-    assert shipped(Path("render") / "draft.json") is not None
+    assert shipped(Path("live") / "draft.json") is not None
     assert shipped(Path("nothing")) is None

@@ -44,7 +44,7 @@ FILES = {"mask.json": MASK_JSON, "broken.json": "{", "list.json": "[1]"}
 board_values = st.fixed_dictionaries(
     {name: values(kind) for name, kind in PARAMETERS.items()}
     | {"prompt": st.text("ab ", min_size=1, max_size=5).map("x".__add__)}
-)
+).filter(lambda found: found["highs"] != "model" or found["highs_model"])
 
 
 def read_text(path: str) -> str:
@@ -53,8 +53,13 @@ def read_text(path: str) -> str:
     return FILES[path]
 
 
+def unnamed(delivery: object, chain: object) -> object:
+    """Return no delivery, whatever names the board has; what is in full stays as it is."""
+    return delivery if not isinstance(delivery, str) else None
+
+
 def made(request: RenderRequest, board: ParameterBoard | None = None) -> RenderSpec:
-    return spec_of(request, board or ParameterBoard(), read_text)
+    return spec_of(request, board or ParameterBoard(), read_text, unnamed)
 
 
 def board_with(**board_values: Any) -> ParameterBoard:

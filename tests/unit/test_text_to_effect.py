@@ -18,7 +18,8 @@ from torch import Tensor
 
 from engine.audio.io import read_excerpt
 from engine.audio.resample import resample
-from engine.chains import Chain, Effect, chain_from_dict, chain_to_dict
+from engine.chain_json import chain_from_dict, chain_to_dict
+from engine.chains import Chain, Effect
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import Cancelled, ModelMissing, SpecError
 from engine.fx.text_to_effect.finding import EffectSearch, FoundEffects, Method, find_effects

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from daw_bridge.errors import PathDenied
 from daw_bridge.history.entries import JobEntry
 from daw_bridge.jobs.state import Job, JobState
 from daw_bridge.messages.answers import Accepted, Done
@@ -42,6 +43,8 @@ from daw_bridge.service.room import listing, without
 from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
 from daw_bridge.spec_options import stem_of
+from engine.chains import Chain
+from engine.effects import names_file
 from engine.spec_json import spec_to_dict
 from engine.types import Condition, ConditionKind, RenderSpec
 
@@ -54,7 +57,15 @@ class JobDesk:
     """Takes jobs on and tells of them; spec_of joins a request with the parameters of live control."""
 
     def __init__(
-        self, runs: Runs, audience: Audience, paths: Paths, *, spec_of: SpecOf, refuse: Refuse, folder: Path
+        self,
+        runs: Runs,
+        audience: Audience,
+        paths: Paths,
+        *,
+        spec_of: SpecOf,
+        refuse: Refuse,
+        folder: Path,
+        knows_chain: Callable[[Chain], bool],
     ) -> None:
         self._runs = runs
         self._book = runs.book
@@ -63,6 +74,7 @@ class JobDesk:
         self._spec_of = spec_of
         self._refuse = refuse
         self._folder = folder
+        self._knows_chain = knows_chain
 
     def handlers(self) -> Handlers:
         submits = dict.fromkeys((Generate, Transfer, Inpaint, Superres, Submit), self._submit)
@@ -99,7 +111,17 @@ class JobDesk:
         if spec.region is not None:
             path = self._paths.readable(session, spec.region.path)
             spec = replace(spec, region=replace(spec.region, path=path))
+        if session.is_remote and not self._is_harmless(spec):
+            raise PathDenied(
+                "a client of another machine may name no plug-in and no file of a chain",
+                "Use a chain that is saved here, by its name.",
+            )
         return replace(spec, conditions=tuple(self._condition(session, one) for one in spec.conditions))
+
+    def _is_harmless(self, spec: RenderSpec) -> bool:
+        """Tell whether a spec's effects load nothing from the disk, or only what this user has chosen."""
+        chain = None if spec.delivery is None else spec.delivery.chain
+        return chain is None or self._knows_chain(chain) or not any(map(names_file, chain.effects))
 
     def _condition(self, session: Session, condition: Condition) -> Condition:
         if condition.kind is ConditionKind.TEXT:
