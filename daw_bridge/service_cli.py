@@ -48,6 +48,24 @@ from daw_bridge.service.presence import ServiceInfo, running_service
     show_default=True,
     help="How much room old takes may have.",
 )
+@click.option(
+    "--plugin-load",
+    type=Number(min=0.1),
+    default=20.0,
+    show_default=True,
+    envvar="DAW_BRIDGE_PLUGIN_LOAD",
+    show_envvar=True,
+    help="Seconds that a plug-in may take to load.",
+)
+@click.option(
+    "--plugin-process",
+    type=Number(min=0.1),
+    default=30.0,
+    show_default=True,
+    envvar="DAW_BRIDGE_PLUGIN_PROCESS",
+    show_envvar=True,
+    help="Seconds that an effect may take for a sound, beside twice the sound's length.",
+)
 def serve(**options: Any) -> None:
     """Run the service that DAWs, controllers and commands talk to.
 
@@ -115,6 +133,8 @@ def _config(options: dict[str, Any]) -> ServiceConfig:
         needed_ports=frozenset(chosen),
         idle_s=options["idle_s"],
         disk_budget_bytes=int(options["disk_budget_gb"] * GIB),
+        plugin_load_s=options["plugin_load"],
+        plugin_process_s=options["plugin_process"],
         **chosen,
     )
     if options["listen"] == LOOPBACK and options["token_file"] is None:

@@ -58,15 +58,15 @@ def read_chain(path: Path) -> Chain:
         raise SpecError(f"{path}: {error.message}", error.hint or _HINT) from error
 
 
-def write_chain(path: Path, chain: Chain) -> None:
-    """Write a chain in one go; of a file that is there, comments and order stay.
+def write_chain(path: Path, chain: Chain, like: Path | None = None) -> None:
+    """Write a chain in one go; of a file that is there, or else of `like`, comments and order stay.
 
     Raises:
         SpecError: a chain that could not be read back.
         OutputError: a place that cannot be written.
     """
     content = _sparse(chain_to_dict(checked(chain)))
-    document = _document(path)
+    document = _document(path if like is None or path.exists() else like)
     _update(document, content, path.parent)
     with _file_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

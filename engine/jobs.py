@@ -13,6 +13,7 @@ import torch
 from engine.audio.io import AudioClip, prepare_folder, probe, read_clip
 from engine.audio.metadata import read_metadata
 from engine.audio.own_part import LATENTS, read_bound
+from engine.chain_jobs import ChainJobs
 from engine.errors import BadJson, Cancelled
 from engine.finishing import Finished, Finisher
 from engine.model_jobs import run_models
@@ -44,6 +45,7 @@ class Jobs:
     def __init__(self, clock: Clock = local_time) -> None:
         self._clock = clock
         self._loaded: dict[str, Bundle] = {}
+        self._chains = ChainJobs(clock)
         self._finisher = Finisher()
 
     def render(
@@ -127,6 +129,10 @@ class Jobs:
         """List, pull, import, verify or remove models; whatever was loaded is forgotten."""
         self._keep(())
         return run_models(request, lambda payload: emit(EventKind.PROGRESS, payload))
+
+    def chains(self, request: Request, emit: Emit, cancelled: IsCancelled) -> Payload:
+        """Do what concerns effect chains and plug-ins; also while another job is being done."""
+        return self._chains.run(request, lambda payload: emit(EventKind.PROGRESS, payload), cancelled)
 
     def probe(self, path: str) -> Payload:
         """Return length, rate and channels of an audio file."""

@@ -1,9 +1,9 @@
 """The render process: JSON requests on stdin, one a line; JSON events on stdout, one a line.
 
 Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, perhaps with "previews": {"folder",
-"every"} and "threads"; {"op": "load", "job", "name"}, {"op": "models", "job", "action", ...}; {"op": "probe",
-"job", "path"} and {"op": "recall", "job", "path"}; {"op": "cancel", "job"}; {"op": "quit"}. Every job ends
-with one event of kind done or fail.
+"every"} and "threads"; {"op": "load", "job", "name"}, {"op": "models", "job", "action", ...} and likewise
+"chains"; {"op": "probe", "job", "path"} and {"op": "recall", "job", "path"}; {"op": "cancel", "job"};
+{"op": "quit"}. Every job ends with one event of kind done or fail.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +27,10 @@ from engine.requests import Request, object_of, text_of, whole_of
 from engine.spec_json import parse_json
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
-JOB_OPS = ("render", "load", "models", "probe", "recall")
+JOB_OPS = ("render", "load", "models", "chains", "probe", "recall")
+# Plug-ins work in processes of their own, and may take as long as they like or show a window for hours.
+SIDE_OPS = ("chains",)
+MAX_SIDE_JOBS = 8
 HEAVY_OPS = ("render", "load")
 MAX_LINE_BYTES = 4_000_000
 MAX_THREADS = 1_024
@@ -98,7 +102,7 @@ class EventStream:
 
 
 class Worker:
-    """Reads requests in one thread and does jobs in the other, one after the other.
+    """Reads requests in one thread and does jobs in the other, one after the other; some beside them.
 
     on_orphaned is called when the requests end without one to quit: whoever asked has died. on_heavy_work is
     called before the first job that keeps the cores busy: short questions are not to wait behind a render.
@@ -122,6 +126,7 @@ class Worker:
         self._cancelled: set[str] = set()
         self._known: set[str] = set()
         self._stopping = threading.Event()
+        self._beside = ThreadPoolExecutor(MAX_SIDE_JOBS, "beside")
 
     def run(self) -> None:
         """Do jobs until asked to quit; unfinished ones are then cancelled."""
@@ -130,6 +135,7 @@ class Worker:
         reader.start()
         while (waiting := self._waiting.get()) is not None:
             self._do(*waiting)
+        self._beside.shutdown()
         self._jobs.close()
 
     def _read(self) -> None:
@@ -155,7 +161,10 @@ class Worker:
         elif op in JOB_OPS:
             self._require_new(job_id)
             self._known.add(job_id)
-            self._waiting.put((job_id, request))
+            if op in SIDE_OPS:
+                self._beside.submit(self._do, job_id, request)
+            else:
+                self._waiting.put((job_id, request))
         else:
             raise BadJson(f"request.op is {op!r}, not one of {', '.join((*JOB_OPS, 'cancel', 'quit'))}")
         return True
@@ -201,6 +210,8 @@ class Worker:
                 return self._jobs.load(text_of(request, "name"), emit)
             case "models":
                 return self._jobs.models(request, emit)
+            case "chains":
+                return self._jobs.chains(request, emit, lambda: self._is_cancelled(job_id))
             case "recall":
                 return self._jobs.recall(text_of(request, "path"))
             case _:

@@ -41,11 +41,16 @@ class Fail(Answer):
 
 @reply("progress")
 class Progress(Reply):
-    """Tell what a request that takes long is waiting for; its one answer comes later."""
+    """Tell how far a request is that takes long; its one answer comes later."""
 
     rid: str = arg(NO_RID)
     request: str = arg(Text("address of the request after the root", "model/load", fewest=1))
-    stage: str = arg(Text("waiting: for a job to end; load: the model is being read", "waiting", fewest=1))
+    stage: str = arg(
+        Text("waiting: for a job to end; load: the model is being read; else what is done", "load", fewest=1)
+    )
+    step: int = arg(Whole("how many are done", 3, 0, 2**31 - 1), default=0)
+    total: int = arg(Whole("of how many, 0 while unknown", 17, 0, 2**31 - 1), default=0)
+    item: str = arg(Text("what was looked at last", "ZamVerb", most=MAX_SENTENCE), default="")
 
 
 @reply("accepted")

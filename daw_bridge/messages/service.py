@@ -1,4 +1,4 @@
-"""The engine: models, effect chains, the queue as a whole, and files for another machine."""
+"""The engine: models, the queue as a whole, and files for another machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from daw_bridge.messages.parameters import MAX_SEED
 MAX_CHUNKS = 1_024
 
 MODEL = label("name of the model", "starter")
-CHAIN = label("name of the chain", "tape")
 CHUNK_INDEX = Whole("which chunk, from 0", 0, 0, MAX_CHUNKS - 1)
 CHUNKS = Whole("chunks of the whole file", 1, 1, MAX_CHUNKS)
 FINDINGS = ("same", "changed", "missing", "none")
@@ -110,39 +109,6 @@ class AudioRecall(Request):
     """Ask for the recipe of a take by its file alone, wherever that came from."""
 
     path: str = arg(file_path("audio file", "rain_1.wav"))
-
-
-@reply("done", about="chain/list")
-class ChainListDone(Answer):
-    """Tell the effect chains."""
-
-    count: int = arg(COUNT)
-    chains: dict[str, Any] = arg(Json("plug-ins of each by its name", {"tape": {}}))
-
-
-@request("chain/list", answer=ChainListDone)
-class ChainList(Request):
-    """Ask for the effect chains."""
-
-
-@request("chain/load", answer=Done)
-class ChainLoad(Request):
-    """Put the takes of later jobs through a chain."""
-
-    name: str = arg(CHAIN)
-
-
-@reply("done", about="chain/scan")
-class ChainScanDone(Answer):
-    """Tell the plug-ins that were found."""
-
-    count: int = arg(COUNT)
-    plugins: dict[str, Any] = arg(Json("what is known of each by its name", {"Tape": {}}))
-
-
-@request("chain/scan", answer=ChainScanDone)
-class ChainScan(Request):
-    """Look for plug-ins."""
 
 
 @request("engine/quit", answer=Done)

@@ -33,10 +33,13 @@ from daw_bridge.oscquery.web import is_loopback
 from daw_bridge.resources import shipped
 from daw_bridge.service.audience import Audience
 from daw_bridge.service.blobs import Uploads
+from daw_bridge.service.chain_keeper import ChainKeeper
 from daw_bridge.service.chores import Chores
 from daw_bridge.service.config import VERSION, ServiceConfig
 from daw_bridge.service.desk import Desk, Handlers
+from daw_bridge.service.desks.chains import ChainDesk
 from daw_bridge.service.desks.connection import ConnectionDesk
+from daw_bridge.service.desks.effects import EffectDesk
 from daw_bridge.service.desks.engine import EngineDesk
 from daw_bridge.service.desks.jobs import JobDesk
 from daw_bridge.service.desks.live import LiveDesk
@@ -113,6 +116,8 @@ class Service:
         self._auditioner = Auditioner(_heard)
         self._chains = ChainStore(self._folders.chains)
         self._deliveries = Deliveries(self._folders.render_presets, self._chains)
+        self._keeper = ChainKeeper(self._chains, self._paths, self.audience)
+        self._effects = EffectDesk(self._keeper, self._chores, self._paths, config)
         self._live = LiveDesk(self.board, PresetStore(self._folders.presets), self.audience)
         self._desk = Desk(self._handlers())
         self.board.watch(self.audience.tell_parameter)
@@ -178,7 +183,7 @@ class Service:
         )
         engine = EngineDesk(self.runs, self._chores, self._paths, self._uploads, self.end)
         takes = TakeDesk(self.book, self._auditioner, self.board, self._paths)
-        desks = (connection, jobs, self._live, takes, engine)
+        desks = (connection, jobs, self._live, takes, ChainDesk(self._keeper), self._effects, engine)
         return {kind: handler for desk in desks for kind, handler in desk.handlers().items()}
 
     def _process(self, name: str, lease: Lease | None = None) -> MakeWorker:
@@ -302,9 +307,8 @@ class Service:
         while self._config.idle_s:
             await asyncio.sleep(IDLE_CHECK_S)
             queue = self.book.queue
-            is_busy = (
-                bool(queue.active) or (len(queue) > 0 and not queue.is_paused) or bool(self._connections)
-            )
+            has_jobs = bool(queue.active) or (len(queue) > 0 and not queue.is_paused)
+            is_busy = has_jobs or bool(self._connections) or self._effects.is_busy
             if is_busy:
                 self._active_s = time.monotonic()
             elif time.monotonic() - self._active_s > self._config.idle_s:
@@ -332,6 +336,7 @@ class Service:
         for connection in tuple(self._connections):
             connection.close()
         self._live.close()
+        self._keeper.close()
         self.audience.close()
         await asyncio.gather(self.runs.close(), self._chores.close(), self._auditioner.close())
         for connection in tuple(self._connections):

@@ -72,6 +72,10 @@ class Folders:
         return self.config / "render"
 
     @property
+    def known_plugins(self) -> Path:
+        return self.state / "plugins.json"
+
+    @property
     def refused_prompts(self) -> Path:
         return self.config / "refused_prompts.txt"
 
@@ -82,7 +86,8 @@ class ServiceConfig:
 
     idle_s ends a service that nobody needs for so long, 0 never does. A host other than 127.0.0.1 needs a
     token; token_file is where it came from, for the user's own programs. disk_budget_bytes is for the takes;
-    favourites and those of the latest job always stay.
+    favourites and those of the latest job always stay. A plug-in may take plugin_load_s to load, an effect
+    plugin_process_s for a sound, beside twice that sound's length.
     """
 
     folders: Folders = field(default_factory=Folders.of_user)
@@ -95,3 +100,5 @@ class ServiceConfig:
     token_file: Path | None = None
     idle_s: float = 0.0
     disk_budget_bytes: int = 20 * GIB
+    plugin_load_s: float = 20.0
+    plugin_process_s: float = 30.0

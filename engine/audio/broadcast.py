@@ -14,6 +14,9 @@ _FIXED_BYTES = 602
 _VERSION = 2
 _UNTOLD = 0x7FFF
 _MODES = {1: "mono", 2: "stereo"}
+# The five loudness values of a chunk, as bytes that tell none.
+LOUDNESS_PLACE = _LAYOUT.size + 64
+UNTOLD_LOUDNESS = struct.pack("<5h", *(5 * [_UNTOLD]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ _MAX_IXML_BYTES = 2**20
 _OWN_RIFF = (b"bext", b"iXML", b"LIST", b"cue ", b"smpl", b"acid", b"plst", *OWN)
 _OWN_AIFF = (b"NAME", b"ANNO", b"MARK", b"INST", b"COMT")
 # What flac --keep-foreign-metadata restores a whole WAV or AIFF file from: the source's, not the take's.
-_FOREIGN = (b"riff", b"aiff", b"w64 ")
+FOREIGN = (b"riff", b"aiff", b"w64 ")
 _INFO_OF_AIFF = {b"NAME": b"INAM", b"AUTH": b"IART", b"(c) ": b"ICOP", b"ANNO": b"ICMT"}
 _INFO_OF_TAGS = {
     b"title": b"INAM",
@@ -94,10 +94,10 @@ def stamped(content: bytes, told: Provenance, source: Metadata) -> bytes:
     Of a source whose metadata would make the file unreadable, none is carried.
     """
     made = _stamped(content, told, source)
-    return made if _is_sound(made, content) else _stamped(content, told, Metadata())
+    return made if is_sound(made, content) else _stamped(content, told, Metadata())
 
 
-def _is_sound(made: bytes, content: bytes) -> bool:
+def is_sound(made: bytes, content: bytes) -> bool:
     """Tell whether a strict reader finds the same audio in both."""
     try:
         after, before = (soundfile.info(io.BytesIO(one)) for one in (made, content))
@@ -109,7 +109,7 @@ def _is_sound(made: bytes, content: bytes) -> bool:
 
 def _stamped(content: bytes, told: Provenance, source: Metadata) -> bytes:
     if content.startswith(b"fLaC"):
-        return with_blocks(content, tuple(_flac_blocks(told, source, _vendor(content))))
+        return with_blocks(content, tuple(_flac_blocks(told, source, vendor_in(content))))
     if content.startswith(b"FORM"):
         return with_chunks(content, tuple(_aiff_chunks(told, source)))
     return with_chunks(content, tuple(_riff_chunks(told, source)))
@@ -129,7 +129,7 @@ def _riff_chunks(told: Provenance, source: Metadata) -> Iterator[tuple[bytes, by
     broadcast = _broadcast(told, earlier)
     yield b"bext", broadcast_chunk(broadcast)
     yield b"iXML", _ixml(told, source.first(b"iXML") if is_riff else b"", earlier, broadcast)
-    yield b"LIST", info_list(_info(told, _earlier_info(source)))
+    yield b"LIST", info_list(_info(told, earlier_info(source)))
     if is_riff:
         yield from (part for part in source.parts if part[0] not in _OWN_RIFF)
         yield from _other_lists(source)
@@ -161,7 +161,7 @@ def _flac_blocks(told: Provenance, source: Metadata, vendor: bytes) -> Iterator[
     for name, content in parts:
         if name[0] == BlockKind.COMMENTS:
             tags += read_tags(content)
-        elif not content.startswith(_FOREIGN) and not is_own_application(content):
+        elif not content.startswith(FOREIGN) and not is_own_application(content):
             yield name[0], content
     if told.latents:
         yield BlockKind.APPLICATION, LATENTS + told.latents
@@ -216,7 +216,7 @@ def _words(text: bytes) -> tuple[bytes, ...]:
     return (text,) if text else ()
 
 
-def _earlier_info(source: Metadata) -> dict[bytes, bytes]:
+def earlier_info(source: Metadata) -> dict[bytes, bytes]:
     if source.build is Build.RIFF:
         lists = (one for one in source.all(b"LIST") if one.startswith(b"INFO"))
         return {name: text for one in lists for name, text in texts_of(one[4:]).items()}
@@ -258,7 +258,7 @@ def _broadcast_in(tags: Mapping[str, str]) -> Broadcast | None:
     return Broadcast(**texts, time_reference_samples=samples)
 
 
-def _vendor(content: bytes) -> bytes:
+def vendor_in(content: bytes) -> bytes:
     place = 4
     while content[place] & 0x7F != BlockKind.COMMENTS:
         place += 4 + int.from_bytes(content[place + 1 : place + 4], "big")

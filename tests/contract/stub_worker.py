@@ -125,6 +125,8 @@ class StubWorker:
                     self._tell(order.job_id, EventKind.DONE, {**answer, "details": {}})
                 case "models" if order.arguments.get("action") == "list":
                     self._tell(order.job_id, EventKind.DONE, {"models": MODELS})
+                case "chains":
+                    self._tell(order.job_id, EventKind.DONE, {"plugins": []})
                 case _:
                     self._tell(order.job_id, EventKind.DONE, {"files": 7})
 

@@ -18,6 +18,7 @@ from daw_bridge.messages.arguments import (
     Json,
     JsonOrPath,
     Number,
+    Scalar,
     Text,
     Whole,
 )
@@ -81,6 +82,12 @@ _STRATEGIES: dict[type[Argument[Any]], Callable[[Any], st.SearchStrategy[Any]]] 
     Blob: lambda _: st.binary(min_size=1, max_size=40) | st.just(bytes(MAX_BLOB_BYTES)),
     Json: lambda _: json_objects,
     JsonOrPath: lambda _: st.sampled_from(['{"task": "generate"}', " {}", "spec.json", "C:\\mask.json"]),
+    Scalar: lambda _: (
+        st.none()
+        | st.text(characters, max_size=10)
+        | st.integers(-(2**31), 2**31 - 1)
+        | st.floats(-1, 1, width=32)
+    ),
     Choice: lambda kind: st.sampled_from(type(kind.example)),
 }
 
@@ -88,7 +95,7 @@ _STRATEGIES: dict[type[Argument[Any]], Callable[[Any], st.SearchStrategy[Any]]] 
 @st.composite
 def messages(draw: st.DrawFn, cls: type[Message]) -> Message:
     """Draw a message, with and without its optional arguments."""
-    drawn = {slot.name: draw(values(slot.kind)) for slot in (*cls.parts, *cls.slots) if slot.name != "value"}
+    drawn = {slot.name: draw(values(slot.kind)) for slot in (*cls.parts, *cls.slots)}
     if issubclass(cls, Param | ParamGet | ParamGetDone | ParamSet | ParamValue):
         drawn["name"] = draw(st.sampled_from(list(PARAMETERS)))
         drawn["value"] = draw(values(PARAMETERS[drawn["name"]]))

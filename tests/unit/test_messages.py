@@ -73,13 +73,16 @@ def test_every_address_of_the_design_is_there() -> None:
     job/list job/info job/retry job/move job/ack param/<name> param/get param/set param/listen
     preset/list preset/load preset/save preset/delete preset/morph prompt/morph
     take/list take/audition take/rate take/apply take/recall ab/set
-    ab/select ab/match model/list model/load model/verify chain/list chain/load chain/scan
+    ab/select ab/match model/list model/load model/verify chain/list chain/load chain/save chain/delete
+    chain/set chain/add chain/remove chain/move chain/effects
+    chain/scan chain/inspect chain/window chain/apply chain/cancel
     history/search history/delete history/tidy audio/probe audio/recall
     engine/quit engine/pause engine/resume blob/put blob/get"""
     assert set(REQUESTS) == set(wanted.split())
     pushed = {f"job/<job_id>/{event}" for event in ("state", "progress", "preview", "take", "done", "fail")}
     assert {pattern for pattern, _ in REPLIES} == pushed | {
-        "done", "fail", "accepted", "progress", "pong", "synced", "param/<name>", "engine/ending",
+        "done", "fail", "accepted", "progress", "pong", "synced", "param/<name>",
+        "engine/ending", "chain/changed",
     }  # fmt: skip
 
 

@@ -17,10 +17,6 @@ from daw_bridge.messages.service import (
     BlobGetDone,
     BlobPut,
     BlobPutDone,
-    ChainList,
-    ChainListDone,
-    ChainLoad,
-    ChainScan,
     EnginePause,
     EngineQuit,
     EngineResume,
@@ -37,7 +33,7 @@ from daw_bridge.service.paths import Paths
 from daw_bridge.service.room import fits
 from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
-from engine.errors import NotFound, SpecError, TooLarge
+from engine.errors import SpecError, TooLarge
 
 
 class EngineDesk:
@@ -60,9 +56,6 @@ class EngineDesk:
             ModelList: self._models,
             ModelLoad: self._load,
             ModelVerify: self._verify,
-            ChainList: self._chains,
-            ChainLoad: self._no_chain,
-            ChainScan: self._no_chain,
             EnginePause: self._pause,
             EngineResume: self._resume,
             EngineQuit: self._quit,
@@ -113,12 +106,6 @@ class EngineDesk:
     async def _verify(self, _: Session, request: ModelVerify) -> ModelVerifyDone:
         answer = await self._chores.ask("models", {"action": "verify", "name": request.name})
         return ModelVerifyDone(rid=request.rid, details=answer)
-
-    def _chains(self, _: Session, request: ChainList) -> ChainListDone:
-        return ChainListDone(rid=request.rid, count=0, chains={})
-
-    def _no_chain(self, _: Session, request: ChainLoad | ChainScan) -> Done:
-        raise NotFound("this version has no effect chains", "Put effects on the take in the session.")
 
     def _pause(self, _: Session, request: EnginePause) -> Done:
         self._runs.book.pause()
