@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from daw_bridge.chain_cli import chain
 from daw_bridge.client.jobs import Client
 from daw_bridge.demo import run_demo
 from daw_bridge.display import JobDisplay, complain, say, show_takes
@@ -335,7 +336,7 @@ def demo(out: Path, model: str) -> None:
         run_demo(client, out, model)
 
 
-for command in (recall, models, history, serve, service):
+for command in (chain, recall, models, history, serve, service):
     commands.add_command(command)
 
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from daw_bridge.errors import error_line
 from daw_bridge.jobs.progress import fraction
+from daw_bridge.messages import answers
 from daw_bridge.messages.base import Reply
 from daw_bridge.messages.events import JobProgressEvent, JobStateEvent
 from engine.types import ErrorInfo
@@ -66,13 +67,15 @@ class JobDisplay:
         self._progress.stop()
 
     def show(self, reply: Reply) -> None:
-        """Bring the bar to what an event of a job tells."""
+        """Bring the bar to what an event of a job, or of a request that takes long, tells."""
         if isinstance(reply, JobProgressEvent):
             which = f", take {reply.take} of {reply.takes}" if reply.takes > 1 else ""
             left = f", {_short(reply.eta_s)} left" if reply.eta_s >= 1.0 else ""
             self._update(reply.fraction, f"{_STAGES.get(reply.stage, reply.stage)}{which}{left}")
         elif isinstance(reply, JobStateEvent) and reply.state == "queued":
             self._update(0.0, f"waiting, {reply.position} before it" if reply.position else "waiting")
+        elif isinstance(reply, answers.Progress):
+            self._update(reply.step / max(1, reply.total), reply.item or reply.stage)
 
     def show_chore(self, payload: Mapping[str, object]) -> None:
         """Bring the bar to what a worker tells of a chore."""

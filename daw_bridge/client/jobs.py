@@ -16,6 +16,7 @@ from daw_bridge.client.connection import Connection
 from daw_bridge.client.finding import START_S, find_or_start, look_later
 from daw_bridge.client.greeting import connection_to
 from daw_bridge.errors import ServiceGone, ServiceStopped, TimedOut, WorkFailed
+from daw_bridge.messages.answers import Progress
 from daw_bridge.messages.base import Reply, Request
 from daw_bridge.messages.connection import Notify
 from daw_bridge.messages.events import JobDoneEvent, JobFailEvent
@@ -24,7 +25,7 @@ from daw_bridge.messages.service import AudioProbe, EngineEnding
 from daw_bridge.service.config import Folders
 from daw_bridge.spec_options import whole_path
 from daw_bridge.workers.asking import error_of
-from engine.errors import Cancelled
+from engine.errors import Cancelled, EngineError
 from engine.spec_json import spec_to_json
 from engine.types import RenderSpec
 
@@ -32,6 +33,7 @@ from engine.types import RenderSpec
 ATTEMPTS = 3
 CHECK_S = 5.0
 CANCEL_S = 30.0
+LONGEST_S = 7 * 86_400.0
 _RETRY_S = 0.1
 _ENDED = ("finished", "failed", "cancelled")
 
@@ -49,6 +51,7 @@ class Client:
         self._folders = folders or Folders.of_user()
         self._connection: Connection | None = None
         self._was_stopped = False
+        self._on_progress: OnReply | None = None
         # None stands for a connection that has ended.
         self._events: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
 
@@ -61,6 +64,22 @@ class Client:
     def ask(self, request: Request) -> Any:
         """Return the answer to a request; raises as Connection.ask and find_or_start do."""
         return self._connected().ask(request)
+
+    def ask_long(self, request: Request, stop: Request, on_reply: OnReply = lambda _: None) -> Any:
+        """Return the answer to a request however long it takes; what it tells meanwhile goes to on_reply.
+
+        An interrupt sends stop, and goes on as an interrupt.
+        """
+        connection = self._connected()
+        self._on_progress = on_reply
+        try:
+            return connection.ask(request, LONGEST_S)
+        except KeyboardInterrupt:
+            with contextlib.suppress(EngineError):
+                connection.ask(stop)
+            raise
+        finally:
+            self._on_progress = None
 
     def duration_s(self, path: str) -> float:
         """Return the length of an audio file; raises WorkFailed where it cannot be read."""
@@ -179,6 +198,9 @@ class Client:
     def _hear(self, reply: Reply) -> None:
         if isinstance(reply, EngineEnding):
             self._was_stopped = True
+        elif isinstance(reply, Progress):
+            if (tell := self._on_progress) is not None:
+                tell(reply)
         else:
             self._events.put(reply)
 

@@ -221,7 +221,7 @@ class ChainApplyDone(Answer):
     path: str = arg(file_path("the new file", "loop-glue.wav"))
     recipe: str = arg(file_path("its JSON: chain, source, plug-ins and notes", "loop-glue.json"))
     latency_samples: int = arg(Whole("latency of the effects, which was taken away", 64, 0, INT32_MAX))
-    notes: str = arg(Text("what was adapted or is to be known, in sentences", "", most=MAX_PATH), default="")
+    notes: str = arg(Text("what was adapted or is to be known, a line each", "", most=MAX_PATH), default="")
     # Last: Pure Data and SuperCollider read no 64-bit numbers, and nothing that comes after one.
     length_samples: int = arg(Whole("exact length in sample frames", 192_000, 0, MAX_SEED), default=0)
 

@@ -81,7 +81,7 @@ class EffectDesk:
             path=answer["path"],
             recipe=answer["recipe"],
             latency_samples=max(0, answer["latency_samples"]),
-            notes=shortened(". ".join(answer["notes"]), MAX_PATH),
+            notes=shortened("\n".join(answer["notes"]), MAX_PATH),
             length_samples=answer["length_samples"],
         )
 
