@@ -100,6 +100,7 @@ def test_measuring_goes_on_where_it_stopped(
     measured = path.read_text()
     assert [one.way for one in rows_of(path)] == [SIMILARITY, EVOLUTION, RANDOM, RANDOM_TIME]
     assert all(one.loudness_change_lu == pytest.approx(0.0, abs=1.0) for one in rows_of(path))
-    path.write_text("".join(measured.splitlines(keepends=True)[:-1]))
+    without_evolution = [line for line in measured.splitlines(keepends=True) if EVOLUTION not in line]
+    path.write_text("".join(without_evolution))
     text_to_effect.measure(bundle, clips, path, [])
-    assert len(rows_of(path)) == 4
+    assert [one.way for one in rows_of(path)] == [SIMILARITY, RANDOM, RANDOM_TIME, EVOLUTION]

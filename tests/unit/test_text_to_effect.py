@@ -32,7 +32,7 @@ from engine.models.bundle import Bundle, load_bundle
 from engine.models.store import STARTER_FOLDER
 
 RATE_HZ = 16_000
-FEW = EffectSearch(evaluations=50)
+FEW = EffectSearch(evaluations=45)
 # Only what is audible of a few searches, and those are quick on one clip of a second.
 SHELVES = template_of(("LowShelfFilter", "HighShelfFilter"))
 
@@ -156,7 +156,7 @@ def test_the_sound_of_a_known_equaliser_is_found_again(
     finished = Renderer.of(render_built_ins, groove_NS, RATE_HZ).finished(known)
     assert finished is not None
     wanted_E = heard(finished.audio_NS, RATE_HZ, starter.clap)
-    search = EffectSearch(method=method, evaluations=100, gentleness=0.0)
+    search = EffectSearch(method=method, evaluations=80, gentleness=0.0)
     found = find_effects(groove_NS, RATE_HZ, wanted_E, starter, template=template, search=search)
     assert found.similarity_after > 0.98
     found_db = [effect.parameters["gain_db"] for effect in found.chain.effects[:2]]
