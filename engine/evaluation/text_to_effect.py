@@ -97,7 +97,7 @@ def _measured(bundle: Bundle, clips: Clips, clip: str, prompt: str, way: str, se
 
 
 def _effects(found: FoundEffects) -> int:
-    return sum(effect.effect != "Gain" for effect in found.chain.effects)
+    return sum(effect.effect != "gain" for effect in found.chain.effects)
 
 
 def _similarity(bundle: Bundle, audio_NS: np.ndarray, rate_hz: int, prompt: str) -> float:

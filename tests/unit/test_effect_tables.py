@@ -80,8 +80,8 @@ def test_the_centroid_of_a_tone_is_its_frequency(hz: float) -> None:
 
 
 def test_reverberation_is_late() -> None:
-    wet = Effect(effect="Reverb", parameters={"wet_level": 0.5, "room_size": 0.9})
-    delay = Effect(effect="Delay", parameters={"delay_seconds": 0.5, "mix": 0.5, "feedback": 0.0})
+    wet = Effect(effect="reverb", parameters={"wet_level": 0.5, "room_size": 0.9})
+    delay = Effect(effect="delay", parameters={"delay_seconds": 0.5, "mix": 0.5, "feedback": 0.0})
     assert late_db(Chain(effects=()), RATE_HZ) < -100.0
     assert late_db(Chain(effects=(wet,)), RATE_HZ) > -10.0
     assert late_db(Chain(effects=(delay,)), RATE_HZ) == pytest.approx(-3.0, abs=0.1)

@@ -34,7 +34,7 @@ from engine.models.store import STARTER_FOLDER
 RATE_HZ = 16_000
 FEW = EffectSearch(evaluations=45)
 # Only what is audible of a few searches, and those are quick on one clip of a second.
-SHELVES = template_of(("LowShelfFilter", "HighShelfFilter"))
+SHELVES = template_of(("low_shelf_filter", "high_shelf_filter"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,7 +88,7 @@ def test_dark_is_darker(dark: FoundEffects, groove_NS: np.ndarray) -> None:
 def test_a_found_chain_is_an_ordinary_one(dark: FoundEffects) -> None:
     assert dark.chain.name == "dark"
     assert chain_from_dict(chain_to_dict(dark.chain)) == dark.chain
-    assert dark.chain.effects[-1].effect == "Gain"
+    assert dark.chain.effects[-1].effect == "gain"
     order = [DEFAULT_ORDER.index(effect.effect) for effect in dark.chain.effects[:-1]]
     assert order == sorted(order)
 
@@ -140,7 +140,7 @@ def test_the_sound_of_a_known_equaliser_is_found_again(
     starter: Bundle, groove_NS: np.ndarray, method: Method
 ) -> None:
     gains_db = (-8.0, 9.0)
-    names = ("LowShelfFilter", "HighShelfFilter")
+    names = ("low_shelf_filter", "high_shelf_filter")
     corners_hz = (200.0, 3000.0)
     bases = [
         Effect(effect=name, parameters={"cutoff_frequency_hz": corner_hz, "q": 0.7071})
@@ -182,7 +182,7 @@ def test_a_plain_callable_is_enough_for_evolution(starter: Bundle, groove_NS: np
     template = Template(effects=(tilt,))
     found = find_effects(groove_NS, RATE_HZ, "dark", starter, template=template, search=FEW, render=render)
     (effect, gain) = found.chain.effects
-    assert (effect.plugin, gain.effect) == ("tilt.vst3", "Gain")
+    assert (effect.plugin, gain.effect) == ("tilt.vst3", "gain")
     assert float(effect.parameters["tilt"]) < -0.3
     climb = replace(FEW, method=Method.GRADIENT)
     with pytest.raises(SpecError, match=r"tilt.vst3.*gradients"):
@@ -193,14 +193,14 @@ def test_a_plain_callable_is_enough_for_evolution(starter: Bundle, groove_NS: np
 def test_chains_without_sound_are_passed_over(starter: Bundle, groove_NS: np.ndarray, bad: float) -> None:
     def render(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> np.ndarray:
         made_NS = render_built_ins(chain, audio_NS, rate_hz)
-        is_bad = any(effect.effect == "HighShelfFilter" for effect in chain.effects)
+        is_bad = any(effect.effect == "high_shelf_filter" for effect in chain.effects)
         return np.full_like(made_NS, bad) if is_bad else made_NS
 
     search = EffectSearch(method=Method.EVOLUTION, evaluations=40)
     found = find_effects(
         groove_NS, RATE_HZ, "bright", starter, template=SHELVES, search=search, render=render
     )
-    assert all(effect.effect != "HighShelfFilter" for effect in found.chain.effects)
+    assert all(effect.effect != "high_shelf_filter" for effect in found.chain.effects)
     assert found.similarity_after >= found.similarity_before
 
 
@@ -212,7 +212,7 @@ def test_what_is_there_already_needs_no_effects(starter: Bundle, groove_NS: np.n
 
 
 def test_limits_are_kept(starter: Bundle, groove_NS: np.ndarray) -> None:
-    limits = {"Reverb.wet_level": (0.0, 0.1), "HighShelfFilter.gain_db": (-3.0, 2.0)}
+    limits = {"reverb.wet_level": (0.0, 0.1), "high_shelf_filter.gain_db": (-3.0, 2.0)}
     found = find_effects(groove_NS, RATE_HZ, "in a huge hall", starter, limits=limits, search=FEW)
     for effect in found.chain.effects[:-1]:
         for name, (low, high) in limits.items():
@@ -285,21 +285,21 @@ def stereo(seconds: float, channels: int = 2) -> np.ndarray:
 
 
 BAD = {
-    "empty": (stereo(1), RATE_HZ, " ", {}, "The prompt is empty"),
+    "empty": (stereo(1), RATE_HZ, " ", {}, "the prompt is empty"),
     "too long": (stereo(1), RATE_HZ, "x" * 2001, {}, "at most 2000 characters"),
     "surround": (stereo(1, 6), RATE_HZ, "dark", {}, "6 channels"),
     "short": (stereo(0.1), RATE_HZ, "dark", {}, "shorter than 0.2 s"),
     "slow": (stereo(1), 4000, "dark", {}, "4000 Hz"),
     "silent": (0.0 * stereo(1), RATE_HZ, "dark", {}, "silent"),
     "not finite": (np.nan * stereo(1), RATE_HZ, "dark", {}, "not finite"),
-    "unknown limit": (stereo(1), RATE_HZ, "dark", {"Reverb.wetness": (0, 1)}, "Reverb.wetness is not"),
-    "limit outside": (stereo(1), RATE_HZ, "dark", {"Reverb.wet_level": (2, 3)}, "leave nothing of Reverb"),
+    "unknown limit": (stereo(1), RATE_HZ, "dark", {"reverb.wetness": (0, 1)}, "reverb.wetness is not"),
+    "limit outside": (stereo(1), RATE_HZ, "dark", {"reverb.wet_level": (2, 3)}, "leave nothing of reverb"),
     "limits turned": (
         stereo(1),
         RATE_HZ,
         "dark",
-        {"Reverb.wet_level": (0.3, 0.1)},
-        "leave nothing of Reverb",
+        {"reverb.wet_level": (0.3, 0.1)},
+        "leave nothing of reverb",
     ),
 }
 
@@ -309,7 +309,8 @@ def test_bad_input_is_said_in_a_sentence(starter: Bundle, case: str) -> None:
     audio_NS, rate_hz, prompt, limits, message = BAD[case]
     with pytest.raises(SpecError, match=message) as caught:
         find_effects(audio_NS, rate_hz, prompt, starter, limits=limits)  # type: ignore[arg-type]
-    assert caught.value.message.endswith(".")
+    assert not caught.value.message[0].isupper()
+    assert not caught.value.message.endswith(".")
 
 
 def test_a_model_that_cannot_hear_says_so(starter: Bundle, groove_NS: np.ndarray) -> None:
@@ -318,11 +319,11 @@ def test_a_model_that_cannot_hear_says_so(starter: Bundle, groove_NS: np.ndarray
         find_effects(groove_NS, RATE_HZ, "dark", deaf)
 
 
-@pytest.mark.parametrize("names", [(), ("PeakFilter",) * 16, ("Peakfilter",)])
+@pytest.mark.parametrize("names", [(), ("peak_filter",) * 16, ("Peakfilter",)])
 def test_templates_that_cannot_be_are_refused(names: tuple[str, ...]) -> None:
     with pytest.raises(SpecError) as caught:
         template_of(names)
-    assert "PeakFilter" in caught.value.hint
+    assert "peak_filter" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from engine.fx.text_to_effect.space import SearchedEffect, Template
 from engine.fx.text_to_effect.templates import DEFAULT_ORDER, SEARCHED, template_of
 from engine.fx.text_to_effect.twin import Twin, has_twin
 
-LINEAR = ("HighpassFilter", "LowpassFilter", "LowShelfFilter", "PeakFilter", "HighShelfFilter")
-ALL = (*LINEAR, "Compressor", "Distortion", "Reverb")
+LINEAR = ("highpass_filter", "lowpass_filter", "low_shelf_filter", "peak_filter", "high_shelf_filter")
+ALL = (*LINEAR, "compressor", "distortion", "reverb")
 ATTACK_MS, RELEASE_MS, THRESHOLD_DB, RATIO = 8.0, 120.0, -30.0, 4.0
 
 
@@ -86,14 +86,14 @@ def test_filters_are_pedalboards(name: str, rate_hz: int) -> None:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_reverb_is_pedalboards(rate_hz: int, channels: int) -> None:
     audio_NS = bursts(rate_hz, channels)
-    for point_P in points("Reverb"):
-        assert twin_difference_db(("Reverb",), point_P, audio_NS, rate_hz) < -55.0
+    for point_P in points("reverb"):
+        assert twin_difference_db(("reverb",), point_P, audio_NS, rate_hz) < -55.0
 
 
 def test_a_mono_reverb_depends_on_its_width() -> None:
     rate_hz, audio_NS = 16_000, bursts(16_000)
-    base = Effect(effect="Reverb", parameters={"width": 0.3})
-    template = Template(effects=(SearchedEffect(base=base, ranges=SEARCHED["Reverb"].ranges),))
+    base = Effect(effect="reverb", parameters={"width": 0.3})
+    template = Template(effects=(SearchedEffect(base=base, ranges=SEARCHED["reverb"].ranges),))
     shares_P = np.full(len(template.ranges), 0.6)
     twin_S = Twin(template, audio_NS, rate_hz).processed(torch.tensor(shares_P)).numpy()
     real_NS = render_built_ins(unrounded_chain(template, shares_P), audio_NS, rate_hz)
@@ -103,18 +103,18 @@ def test_a_mono_reverb_depends_on_its_width() -> None:
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000, 96_000])
 def test_the_compressor_is_pedalboards(rate_hz: int) -> None:
     audio_NS = bursts(rate_hz)
-    for point_P in points("Compressor"):
-        assert twin_difference_db(("Compressor",), point_P, audio_NS, rate_hz) < -90.0
+    for point_P in points("compressor"):
+        assert twin_difference_db(("compressor",), point_P, audio_NS, rate_hz) < -90.0
 
 
 def test_a_distortion_is_pedalboards() -> None:
-    for point_P in points("Distortion"):
-        assert twin_difference_db(("Distortion",), point_P, bursts(16_000), 16_000) < -90.0
+    for point_P in points("distortion"):
+        assert twin_difference_db(("distortion",), point_P, bursts(16_000), 16_000) < -90.0
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_whole_chain_of_linear_effects_is_pedalboards(channels: int) -> None:
-    names = (*LINEAR, "Reverb")
+    names = (*LINEAR, "reverb")
     size = len(template_of(names).ranges)
     shares_P = np.random.default_rng(3).uniform(0.1, 0.9, size)
     assert twin_difference_db(names, shares_P, bursts(48_000, channels), 48_000) < -50.0
@@ -128,13 +128,13 @@ def test_a_mono_chain_with_a_compressor_is_pedalboards() -> None:
 
 def test_mix_and_bypass_are_followed() -> None:
     audio_NS, rate_hz = bursts(16_000), 16_000
-    halves = Effect(effect="Compressor", mix=0.5)
-    off = Effect(effect="Distortion", bypass=True, parameters={"drive_db": 30.0})
-    shelf = Effect(effect="LowShelfFilter", mix=0.25)
+    halves = Effect(effect="compressor", mix=0.5)
+    off = Effect(effect="distortion", bypass=True, parameters={"drive_db": 30.0})
+    shelf = Effect(effect="low_shelf_filter", mix=0.25)
     effects = (
-        SearchedEffect(base=halves, ranges=SEARCHED["Compressor"].ranges),
+        SearchedEffect(base=halves, ranges=SEARCHED["compressor"].ranges),
         SearchedEffect(base=off),
-        SearchedEffect(base=shelf, ranges=SEARCHED["LowShelfFilter"].ranges),
+        SearchedEffect(base=shelf, ranges=SEARCHED["low_shelf_filter"].ranges),
     )
     template = Template(effects=effects)
     shares_P = np.full(len(template.ranges), 0.3)
@@ -147,11 +147,11 @@ def test_mix_and_bypass_are_followed() -> None:
 
 def test_what_has_no_twin_is_known() -> None:
     assert has_twin(template_of(ALL))
-    chorus = SearchedEffect(base=Effect(effect="Chorus"))
-    frozen = SearchedEffect(base=Effect(effect="Reverb", parameters={"freeze_mode": 1.0}))
+    chorus = SearchedEffect(base=Effect(effect="chorus"))
+    frozen = SearchedEffect(base=Effect(effect="reverb", parameters={"freeze_mode": 1.0}))
     plugin = SearchedEffect(base=Effect(plugin="some.vst3"))
     for without in (chorus, frozen, plugin):
-        assert not has_twin(Template(effects=(SEARCHED["PeakFilter"], without)))
+        assert not has_twin(Template(effects=(SEARCHED["peak_filter"], without)))
 
 
 def naive_compressor(audio_S: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -187,7 +187,7 @@ def test_an_attack_slower_than_the_release_is_followed() -> None:
     values = compressor_values() | {"attack_ms": torch.tensor(90.0), "release_ms": torch.tensor(20.0)}
     numbers = {name: float(value) for name, value in values.items()}
     real_NS = render_built_ins(
-        Chain(effects=(Effect(effect="Compressor", parameters=dict(numbers)),)), audio_NS, rate_hz
+        Chain(effects=(Effect(effect="compressor", parameters=dict(numbers)),)), audio_NS, rate_hz
     )
     found_S = compressed(torch.from_numpy(audio_NS[0]), values, rate_hz)
     assert difference_db(found_S.numpy(), real_NS[0]) < -90.0
@@ -247,7 +247,7 @@ def test_clap_hears_the_twin_as_resampled_by_the_engine(rate_hz: int) -> None:
 def test_what_clap_hears_is_equally_loud(rate_hz: int, corner_hz: float) -> None:
     rng = np.random.default_rng(0)
     audio_1S = (0.1 * rng.standard_normal((1, rate_hz * 2))).astype(np.float32)
-    darker = Effect(effect="LowShelfFilter", parameters={"cutoff_frequency_hz": corner_hz, "gain_db": 15.0})
+    darker = Effect(effect="low_shelf_filter", parameters={"cutoff_frequency_hz": corner_hz, "gain_db": 15.0})
     darker_1S = render_built_ins(Chain(effects=(darker,)), audio_1S, rate_hz)
     heard_S = MatchedHearing(torch.from_numpy(audio_1S[0]), rate_hz)(torch.from_numpy(darker_1S[0])).numpy()
     gain = np.float32(np.std(heard_S) / np.std(resample(darker_1S, rate_hz, 48_000)))

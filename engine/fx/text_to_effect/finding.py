@@ -111,7 +111,7 @@ def find_effects(
     """Find the chain whose result CLAP hears as wanted: a prompt, or the embedding (E,) of a sound.
 
     The result keeps the sound's loudness within 1 LU, and its true peak below -1 dBTP or the sound's own.
-    limits narrow a parameter of all effects of a kind, by names such as `Reverb.wet_level`. render makes of a
+    limits narrow a parameter of all effects of a kind, by names such as `reverb.wet_level`. render makes of a
     chain and a sound another sound of the same shape; plug-ins need one.
 
     Raises:
@@ -145,7 +145,7 @@ def find_effects(
 def _require_hearing(bundle: Bundle) -> None:
     if not bundle.card.clap_hears:
         raise ModelMissing(
-            f"The model {bundle.card.name} has no CLAP audio tower, so it cannot set effects by words.",
+            f"the model {bundle.card.name} has no CLAP audio tower, so it cannot set effects by words",
             "Choose a model that hears, such as the starter.",
         )
 
@@ -154,25 +154,25 @@ def _require_prompt(wanted: str | Tensor) -> None:
     if isinstance(wanted, Tensor):
         return
     if not wanted.strip():
-        raise SpecError("The prompt is empty.", "Say how the sound should become, as in: warm, distant.")
+        raise SpecError("the prompt is empty", "Say how the sound should become, as in: warm, distant.")
     if len(wanted) > MAX_PROMPT_CHARACTERS:
-        raise SpecError(f"A prompt may have at most {MAX_PROMPT_CHARACTERS} characters.")
+        raise SpecError(f"a prompt may have at most {MAX_PROMPT_CHARACTERS} characters")
 
 
 def _require_sound(audio_NS: np.ndarray, rate_hz: int) -> None:
     if rate_hz < LEAST_RATE_HZ:
-        raise SpecError(f"The sound has {rate_hz} Hz; effects need at least {LEAST_RATE_HZ} Hz.")
+        raise SpecError(f"the sound has {rate_hz} Hz; effects need at least {LEAST_RATE_HZ} Hz")
     if not 1 <= audio_NS.shape[0] <= MOST_CHANNELS:
         raise SpecError(
-            f"The sound has {audio_NS.shape[0]} channels; words set effects on one or two.",
+            f"the sound has {audio_NS.shape[0]} channels; words set effects on one or two",
             "Give a mono or stereo sound.",
         )
     if audio_NS.shape[1] < LEAST_S * rate_hz:
-        raise SpecError(f"The sound is shorter than {LEAST_S:g} s.", "Give a longer one.")
+        raise SpecError(f"the sound is shorter than {LEAST_S:g} s", "Give a longer one.")
     if not np.isfinite(audio_NS).all():
-        raise SpecError("The sound has samples that are not finite.", "Render it again.")
+        raise SpecError("the sound has samples that are not finite", "Render it again.")
     if loudness_lufs(audio_NS, rate_hz) == -math.inf:
-        raise SpecError("The sound is silent.", "Give one that can be heard.")
+        raise SpecError("the sound is silent", "Give one that can be heard.")
 
 
 def _method(wanted: Method, template: Template) -> Method:
@@ -180,7 +180,7 @@ def _method(wanted: Method, template: Template) -> Method:
         return Method.GRADIENT if has_twin(template) else Method.EVOLUTION
     if wanted is Method.GRADIENT and not has_twin(template):
         names = ", ".join(dict.fromkeys(effect.name for effect in template.effects))
-        raise SpecError(f"Not all of {names} have gradients.", "Choose the method evolution.")
+        raise SpecError(f"not all of {names} have gradients", "Choose the method evolution.")
     return wanted
 
 

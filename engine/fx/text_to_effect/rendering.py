@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pedalboard
@@ -16,6 +17,7 @@ import pedalboard
 from engine.audio.level import decibels, peak
 from engine.chains import Chain, Effect, ParameterValue
 from engine.edit.loudness import CEILING_DBTP, loudness_lufs, true_peak_db
+from engine.effects import EFFECTS
 
 # Anything that turns a sound (N, S) of a rate into what a chain makes of it, as long as it was.
 RenderChain = Callable[[Chain, np.ndarray, int], np.ndarray]
@@ -38,7 +40,7 @@ def render_built_ins(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> np.nda
 @cache
 def default_parameters(name: str) -> dict[str, ParameterValue]:
     """Return what a built-in effect's numbers are if nobody sets them."""
-    plugin = getattr(pedalboard, name)()
+    plugin = _class_of(name)()
     values = {key: getattr(plugin, key) for key in dir(plugin) if not key.startswith("_")}
     return {key: value for key, value in values.items() if isinstance(value, float)}
 
@@ -90,7 +92,7 @@ class Renderer:
         peak_db = true_peak_db(audio_NS) if exact else decibels(peak(audio_NS))
         excess_db = max(0.0, peak_db + gain_db - self.ceiling_dbtp)
         gain_db = _down(gain_db - excess_db)
-        louder = Effect(effect="Gain", parameters={"gain_db": gain_db})
+        louder = Effect(effect="gain", parameters={"gain_db": gain_db})
         gained_NS = audio_NS * np.float32(10 ** (gain_db / 20))
         return Finished(
             chain=replace(chain, effects=(*chain.effects, louder)), audio_NS=gained_NS, excess_db=excess_db
@@ -110,8 +112,12 @@ def _mixed(wet_NS: np.ndarray, dry_NS: np.ndarray, mix: float) -> np.ndarray:
     return (mix * wet_NS + (1.0 - mix) * dry_NS).astype(np.float32)
 
 
+def _class_of(name: str) -> Any:
+    return getattr(pedalboard, EFFECTS[name].class_name)
+
+
 def _built_in(effect: Effect) -> pedalboard.Plugin:
     assert effect.effect, "a plug-in is rendered by its host"
-    plugin = getattr(pedalboard, effect.effect)(**effect.parameters)
+    plugin = _class_of(effect.effect)(**effect.parameters)
     assert isinstance(plugin, pedalboard.Plugin)
     return plugin

@@ -147,7 +147,7 @@ class Template:
         for key in limits:
             if key not in known:
                 raise SpecError(
-                    f"{key} is not a parameter of the search.", f"Limit one of: {', '.join(sorted(known))}."
+                    f"{key} is not a parameter of the search", f"Limit one of: {', '.join(sorted(known))}."
                 )
         return Template(effects=tuple(_limited(effect, limits) for effect in self.effects))
 
@@ -182,7 +182,7 @@ def _narrowed(key: str, found: ParameterRange, limits: Limits) -> ParameterRange
     except ValueError as error:
         low, high = limits[key]
         raise SpecError(
-            f"The limits {low:g} to {high:g} leave nothing of {key}.",
+            f"the limits {low:g} to {high:g} leave nothing of {key}",
             f"Give limits that overlap {found.low:g} to {found.high:g}.",
         ) from error
 

@@ -26,32 +26,32 @@ def _hz(low: float, high: float, usual: float) -> ParameterRange:
 
 
 SEARCHED: dict[str, SearchedEffect] = {
-    "HighpassFilter": SearchedEffect(
-        base=Effect(effect="HighpassFilter"),
+    "highpass_filter": SearchedEffect(
+        base=Effect(effect="highpass_filter"),
         ranges={"cutoff_frequency_hz": _range(20.0, 1000.0, 20.0, is_log=True, is_amount=True)},
     ),
-    "LowpassFilter": SearchedEffect(
-        base=Effect(effect="LowpassFilter"),
+    "lowpass_filter": SearchedEffect(
+        base=Effect(effect="lowpass_filter"),
         ranges={"cutoff_frequency_hz": _range(800.0, 20_000.0, 20_000.0, is_log=True, is_amount=True)},
     ),
-    "LowShelfFilter": SearchedEffect(
-        base=Effect(effect="LowShelfFilter", parameters={"q": _SHELF_Q}),
+    "low_shelf_filter": SearchedEffect(
+        base=Effect(effect="low_shelf_filter", parameters={"q": _SHELF_Q}),
         ranges={"cutoff_frequency_hz": _hz(60.0, 500.0, 150.0), "gain_db": _gain_db(15.0)},
     ),
-    "PeakFilter": SearchedEffect(
-        base=Effect(effect="PeakFilter"),
+    "peak_filter": SearchedEffect(
+        base=Effect(effect="peak_filter"),
         ranges={
             "cutoff_frequency_hz": _hz(150.0, 6000.0, 1000.0),
             "gain_db": _gain_db(12.0),
             "q": _range(0.4, 4.0, 1.0, is_log=True),
         },
     ),
-    "HighShelfFilter": SearchedEffect(
-        base=Effect(effect="HighShelfFilter", parameters={"q": _SHELF_Q}),
+    "high_shelf_filter": SearchedEffect(
+        base=Effect(effect="high_shelf_filter", parameters={"q": _SHELF_Q}),
         ranges={"cutoff_frequency_hz": _hz(1500.0, 10_000.0, 4000.0), "gain_db": _gain_db(15.0)},
     ),
-    "Compressor": SearchedEffect(
-        base=Effect(effect="Compressor"),
+    "compressor": SearchedEffect(
+        base=Effect(effect="compressor"),
         ranges={
             "threshold_db": _range(-50.0, 0.0, 0.0, is_amount=True),
             "ratio": _range(1.0, 12.0, 1.0, is_log=True, is_amount=True),
@@ -59,13 +59,13 @@ SEARCHED: dict[str, SearchedEffect] = {
             "release_ms": _range(20.0, 800.0, 100.0, is_log=True),
         },
     ),
-    "Distortion": SearchedEffect(
-        base=Effect(effect="Distortion"),
+    "distortion": SearchedEffect(
+        base=Effect(effect="distortion"),
         ranges={"drive_db": _range(0.0, 30.0, 0.0, is_amount=True)},
     ),
     # At a dry level of one half the direct sound has its own level: the effect doubles it.
-    "Reverb": SearchedEffect(
-        base=Effect(effect="Reverb", parameters={"width": 1.0}),
+    "reverb": SearchedEffect(
+        base=Effect(effect="reverb", parameters={"width": 1.0}),
         ranges={
             "room_size": _range(0.0, 1.0, 0.5),
             "damping": _range(0.0, 1.0, 0.5),
@@ -75,9 +75,15 @@ SEARCHED: dict[str, SearchedEffect] = {
     ),
 }
 DEFAULT_ORDER = (
-    "HighpassFilter", "LowShelfFilter", "PeakFilter", "PeakFilter", "HighShelfFilter", "LowpassFilter",
-    "Compressor", "Reverb",
-)  # fmt: skip
+    "highpass_filter",
+    "low_shelf_filter",
+    "peak_filter",
+    "peak_filter",
+    "high_shelf_filter",
+    "lowpass_filter",
+    "compressor",
+    "reverb",
+)
 
 
 def template_of(names: Sequence[str] = DEFAULT_ORDER) -> Template:
@@ -91,5 +97,5 @@ def template_of(names: Sequence[str] = DEFAULT_ORDER) -> Template:
         if name not in SEARCHED:
             raise SpecError(f"{name} is not an effect that words can set.", known)
     if not 1 <= len(names) < MAX_EFFECTS:
-        raise SpecError(f"Words set 1 to {MAX_EFFECTS - 1} effects, not {len(names)}.", known)
+        raise SpecError(f"words set 1 to {MAX_EFFECTS - 1} effects, not {len(names)}", known)
     return Template(effects=tuple(SEARCHED[name] for name in names))

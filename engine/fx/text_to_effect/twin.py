@@ -28,13 +28,13 @@ Response = Callable[[Values], Tensor]
 Shaping = Callable[[Tensor, Values], Tensor]
 
 _FILTERS: dict[str, Callable[[Values, Grid], Tensor]] = {
-    "HighpassFilter": filters.high_pass,
-    "LowpassFilter": filters.low_pass,
-    "LowShelfFilter": filters.low_shelf,
-    "PeakFilter": filters.peak,
-    "HighShelfFilter": filters.high_shelf,
+    "highpass_filter": filters.high_pass,
+    "lowpass_filter": filters.low_pass,
+    "low_shelf_filter": filters.low_shelf,
+    "peak_filter": filters.peak,
+    "high_shelf_filter": filters.high_shelf,
 }
-_HAVE_TWINS = {*_FILTERS, "Reverb", "Gain", "Compressor", "Distortion"}
+_HAVE_TWINS = {*_FILTERS, "reverb", "gain", "compressor", "distortion"}
 
 
 def has_twin(template: Template) -> bool:
@@ -69,7 +69,7 @@ class Twin:
             if effect.base.bypass:
                 continue
             values = fixed | {name: torch.as_tensor(value) for name, value in found.items()}
-            if effect.base.effect in {"Compressor", "Distortion"}:
+            if effect.base.effect in {"compressor", "distortion"}:
                 audio_S = audio_S if response_F is None else self._grid.filtered(audio_S, response_F)
                 audio_S, response_F = self._shaped(effect.base, audio_S, values), None
             else:
@@ -82,14 +82,14 @@ class Twin:
         return self._hearing(self.processed(shares_P))
 
     def _response(self, name: str, values: Values) -> Tensor:
-        if name == "Reverb":
+        if name == "reverb":
             return self._reverb.response(values)
-        if name == "Gain":
+        if name == "gain":
             return 10.0 ** (values["gain_db"] / 20.0)
         return _FILTERS[name](values, self._grid)
 
     def _shaped(self, effect: Effect, audio_S: Tensor, values: Values) -> Tensor:
-        if effect.effect == "Compressor":
+        if effect.effect == "compressor":
             shaped_S = compressed(audio_S, values, self._rate_hz)
         else:
             shaped_S = torch.tanh(audio_S * 10.0 ** (values["drive_db"] / 20.0))
