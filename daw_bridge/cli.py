@@ -21,6 +21,7 @@ from daw_bridge.live.deliveries import Deliveries
 from daw_bridge.models_cli import models
 from daw_bridge.option_types import Number, Numbers, Seconds
 from daw_bridge.recall_cli import recall
+from daw_bridge.render_presets_cli import render_presets
 from daw_bridge.service.config import Folders
 from daw_bridge.service_cli import serve, service
 from daw_bridge.spec_options import build_spec, stem_of
@@ -336,7 +337,7 @@ def demo(out: Path, model: str) -> None:
         run_demo(client, out, model)
 
 
-for command in (chain, recall, models, history, serve, service):
+for command in (chain, recall, models, history, render_presets, serve, service):
     commands.add_command(command)
 
 

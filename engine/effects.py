@@ -290,13 +290,6 @@ def check_effect(effect: Effect) -> BuiltIn:
     return built_in
 
 
-def names_file(effect: Effect) -> bool:
-    """Tell whether a step loads something from the disk: a plug-in, or a recorded impulse."""
-    known = EFFECTS.get(effect.effect)
-    parameters = () if known is None else known.parameters.values()
-    return bool(effect.plugin) or any(one.is_file for one in parameters)
-
-
 def _offer(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)

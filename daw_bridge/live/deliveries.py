@@ -76,10 +76,6 @@ class Deliveries:
             return read_chain((folder / Path(name).expanduser()).absolute())
         return self._chains.load(name)
 
-    def knows(self, chain: Chain) -> bool:
-        """Tell whether a chain is just one of those that are saved."""
-        return any(chain == each for each in self._chains.list().chains.values())
-
     def resolved(self, delivery: object, chain: object) -> object:
         """Return a spec's delivery as JSON with names put in full; None where nothing is asked for.
 

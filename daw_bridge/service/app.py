@@ -39,6 +39,7 @@ from daw_bridge.service.config import VERSION, ServiceConfig
 from daw_bridge.service.desk import Desk, Handlers
 from daw_bridge.service.desks.chains import ChainDesk
 from daw_bridge.service.desks.connection import ConnectionDesk
+from daw_bridge.service.desks.deliveries import DeliveryDesk
 from daw_bridge.service.desks.effects import EffectDesk
 from daw_bridge.service.desks.engine import EngineDesk
 from daw_bridge.service.desks.jobs import JobDesk
@@ -170,7 +171,7 @@ class Service:
             spec_of=lambda request, read_text: spec_of(
                 request, self.board, read_text, self._deliveries.resolved
             ),
-            knows_chain=self._deliveries.knows,
+            require_allowed=self._keeper.require_allowed,
             refuse=self._refusals.check,
             folder=self._folders.takes,
         )
@@ -183,7 +184,8 @@ class Service:
         )
         engine = EngineDesk(self.runs, self._chores, self._paths, self._uploads, self.end)
         takes = TakeDesk(self.book, self._auditioner, self.board, self._paths)
-        desks = (connection, jobs, self._live, takes, ChainDesk(self._keeper), self._effects, engine)
+        effects = (ChainDesk(self._keeper), self._effects, DeliveryDesk(self._deliveries))
+        desks = (connection, jobs, self._live, takes, *effects, engine)
         return {kind: handler for desk in desks for kind, handler in desk.handlers().items()}
 
     def _process(self, name: str, lease: Lease | None = None) -> MakeWorker:

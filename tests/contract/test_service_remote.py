@@ -255,6 +255,9 @@ def test_paths_beyond_the_folders_for_it_are_denied(client: Client, service: Ser
             ),
         ):
             assert client.failed(request).code in (ErrorCode.PATH_DENIED, ErrorCode.BAD_JSON), request
+        chain = {"chain": {"effects": [{"plugin": path}]}}
+        denied = client.failed(Generate(rid="-", prompt="rain", seconds=1.0, options=chain))
+        assert denied.code is (ErrorCode.PATH_DENIED if Path(path).is_absolute() else ErrorCode.BAD_ARGS)
         condition = {"conditions": [{"kind": "audio", "value": path}]}
         denied = client.failed(Generate(rid="-", prompt="rain", seconds=1.0, options=condition))
         assert denied.code is ErrorCode.PATH_DENIED

@@ -22,6 +22,8 @@ VALUES = (
     "engine.strict_json",
     "engine.chains",
     "engine.effects",
+    "engine.delivery",
+    "engine.chain_json",
 )
 TEXT_SUFFIXES = {"", ".cfg", ".json", ".md", ".py", ".toml", ".tsv", ".txt"}
 

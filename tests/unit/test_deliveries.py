@@ -131,11 +131,6 @@ def test_the_board_gets_back_the_names_of_a_takes_delivery(deliveries: Deliverie
     }
 
 
-def test_a_saved_chain_is_known_and_a_changed_one_is_not(deliveries: Deliveries) -> None:
-    assert deliveries.knows(QUIET)
-    assert not deliveries.knows(replace(QUIET, effects=()))
-
-
 def test_files_are_named_as_the_delivery_says() -> None:
     spec = RenderSpec(
         task=Task.TRANSFER, prompt="A Church Bell!", region=Region(path="/x/My Loop.wav"), seed=7,

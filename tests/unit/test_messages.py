@@ -76,7 +76,7 @@ def test_every_address_of_the_design_is_there() -> None:
     ab/select ab/match model/list model/load model/verify chain/list chain/load chain/save chain/delete
     chain/set chain/add chain/remove chain/move chain/effects
     chain/scan chain/inspect chain/window chain/apply chain/cancel
-    history/search history/delete history/tidy audio/probe audio/recall
+    delivery/list delivery/load history/search history/delete history/tidy audio/probe audio/recall
     engine/quit engine/pause engine/resume blob/put blob/get"""
     assert set(REQUESTS) == set(wanted.split())
     pushed = {f"job/<job_id>/{event}" for event in ("state", "progress", "preview", "take", "done", "fail")}
@@ -329,7 +329,7 @@ def test_an_error_becomes_the_answer_that_tells_it() -> None:
 def test_an_event_has_its_job_in_the_address() -> None:
     take = JobTakeEvent(
         job_id="01J", seq=3, index=0, path="/takes/rain_1.wav", clap_score=0.4, seed=2**40, peak_db=-1.0,
-        rms_db=-18.0, length_samples=64_000, spec_digest="0" * 64, score=0.25,
+        rms_db=-18.0, length_samples=64_000, spec_digest="0" * 64, score=0.25, dry="", note="",
     )  # fmt: skip
     address, args = take.format()
     assert address == "/ldm/1/job/01J/take"

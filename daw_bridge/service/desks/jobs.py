@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from daw_bridge.errors import PathDenied
 from daw_bridge.history.entries import JobEntry
 from daw_bridge.jobs.state import Job, JobState
 from daw_bridge.messages.answers import Accepted, Done
@@ -43,14 +42,19 @@ from daw_bridge.service.room import listing, without
 from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
 from daw_bridge.spec_options import stem_of
-from engine.chains import Chain
-from engine.effects import names_file
+from engine.chains import Effect
 from engine.spec_json import spec_to_dict
 from engine.types import Condition, ConditionKind, RenderSpec
 
 JobRequest = Generate | Transfer | Inpaint | Superres | Submit
 SpecOf = Callable[[JobRequest, Callable[[str], str]], RenderSpec]
 Refuse = Callable[[RenderSpec], None]
+
+
+class RequireAllowed(Protocol):
+    """Raises where a client may not name the files of effects."""
+
+    def __call__(self, session: Session, *effects: Effect) -> None: ...
 
 
 class JobDesk:
@@ -65,7 +69,7 @@ class JobDesk:
         spec_of: SpecOf,
         refuse: Refuse,
         folder: Path,
-        knows_chain: Callable[[Chain], bool],
+        require_allowed: RequireAllowed,
     ) -> None:
         self._runs = runs
         self._book = runs.book
@@ -74,7 +78,7 @@ class JobDesk:
         self._spec_of = spec_of
         self._refuse = refuse
         self._folder = folder
-        self._knows_chain = knows_chain
+        self._require_allowed = require_allowed
 
     def handlers(self) -> Handlers:
         submits = dict.fromkeys((Generate, Transfer, Inpaint, Superres, Submit), self._submit)
@@ -111,17 +115,9 @@ class JobDesk:
         if spec.region is not None:
             path = self._paths.readable(session, spec.region.path)
             spec = replace(spec, region=replace(spec.region, path=path))
-        if session.is_remote and not self._is_harmless(spec):
-            raise PathDenied(
-                "a client of another machine may name no plug-in and no file of a chain",
-                "Use a chain that is saved here, by its name.",
-            )
+        if spec.delivery is not None and spec.delivery.chain is not None:
+            self._require_allowed(session, *spec.delivery.chain.effects)
         return replace(spec, conditions=tuple(self._condition(session, one) for one in spec.conditions))
-
-    def _is_harmless(self, spec: RenderSpec) -> bool:
-        """Tell whether a spec's effects load nothing from the disk, or only what this user has chosen."""
-        chain = None if spec.delivery is None else spec.delivery.chain
-        return chain is None or self._knows_chain(chain) or not any(map(names_file, chain.effects))
 
     def _condition(self, session: Session, condition: Condition) -> Condition:
         if condition.kind is ConditionKind.TEXT:
