@@ -138,8 +138,9 @@ def _sparse(content: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _document(path: Path) -> tomlkit.TOMLDocument:
-    """Return the file to edit, an empty one where it is missing or no TOML."""
+    """Return the file to edit, an empty one where it is missing or no chain: what is wrong must not stay."""
     with suppress(NotFound, SpecError, TOMLKitError):
+        read_chain(path)
         return tomlkit.parse(_text(path))
     return tomlkit.document()
 
