@@ -22,6 +22,7 @@ from daw_bridge.messages.chains import (
     ChainApply,
     ChainCancel,
     ChainDelete,
+    ChainFind,
     ChainList,
     ChainLoad,
     ChainMove,
@@ -38,6 +39,7 @@ from engine.chain_json import chain_to_dict
 from engine.chains import MAX_TAIL_S, Chain, ParameterValue, Tail
 from engine.effects import checked
 from engine.errors import NotFound, SpecError
+from engine.types import SEEDS
 
 # A number below zero is a value, not an option.
 _VALUES = {"ignore_unknown_options": True}
@@ -276,6 +278,32 @@ def apply(file: str, name: str, out: Path, stem: str) -> None:
     say(shown_path(done.path))
     for note in filter(None, done.notes.split("\n")):
         say(f"  {note}")
+
+
+@chain.command()
+@click.argument("file", type=click.Path(path_type=str))
+@click.option("--prompt", "-p", required=True, help="How it should sound.")
+@click.option("--save", default="", metavar="NAME", help="Keep the chain under this name.")
+@click.option("--model", default="starter", show_default=True, help="A model that hears.")
+@click.option(
+    "--evaluations", type=click.IntRange(1), default=120, show_default=True, help="How often to listen."
+)
+@click.option("--seed", type=click.IntRange(0, SEEDS - 1), default=0, show_default=True)
+def find(file: str, prompt: str, save: str, model: str, evaluations: int, seed: int) -> None:
+    """Find effects that bring FILE nearer to what the prompt says; nothing is generated.
+
+    Example: daw-bridge chain find loop.wav --prompt "dark and distant" --save distant
+    """
+    options = {"model": model, "evaluations": evaluations, "seed": seed}
+    request = ChainFind(rid="-", path=whole_path(file), prompt=prompt, name=save, options=options)
+    with Client() as client, JobDisplay("find") as display:
+        found = client.ask_long(request, ChainCancel(rid="-", target="*"), display.show).found
+    for line in lines_of(chain_of(save or "found", found["chain"])):
+        say(line)
+    before, after = found["similarity_before"], found["similarity_after"]
+    say(f"similarity {before:.3f} before, {after:.3f} after; {found['evaluations']} evaluations.")
+    if save:
+        say(f'Hear it: daw-bridge chain apply {shown_path(file)} --chain "{save}"')
 
 
 def _set(chain: str, effect: str, parameter: str, text: str | None) -> None:

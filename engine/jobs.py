@@ -13,6 +13,7 @@ import torch
 from engine.audio.io import AudioClip, prepare_folder, probe, read_clip
 from engine.audio.metadata import read_metadata
 from engine.audio.own_part import LATENTS, read_bound
+from engine.chain_finding import find_chain
 from engine.chain_jobs import ChainJobs
 from engine.errors import BadJson, Cancelled
 from engine.finishing import Finished, Finisher
@@ -22,7 +23,7 @@ from engine.models.store import model_folder
 from engine.outputs import Making, free_stem, write_preview, write_take
 from engine.recall import recall
 from engine.render import Preview, Progress, RenderedTake, TakeDropped, render
-from engine.requests import Request, text_of
+from engine.requests import Request, object_of, text_of
 from engine.spec_json import digest, spec_from_dict
 from engine.types import EventKind, Highs, RenderSpec, Take
 
@@ -133,6 +134,19 @@ class Jobs:
     def chains(self, request: Request, emit: Emit, cancelled: IsCancelled) -> Payload:
         """Do what concerns effect chains and plug-ins; also while another job is being done."""
         return self._chains.run(request, lambda payload: emit(EventKind.PROGRESS, payload), cancelled)
+
+    def find(self, request: Request, emit: Emit, cancelled: IsCancelled) -> Payload:
+        """Find a chain for words and a file, with a model that hears; raises as find_chain."""
+        model = text_of(request, "model")
+        self._keep((model,))
+        return find_chain(
+            Path(text_of(request, "path")),
+            text_of(request, "prompt"),
+            object_of(request, "options"),
+            self._bundle(model, emit),
+            lambda payload: emit(EventKind.PROGRESS, payload),
+            cancelled,
+        )
 
     def probe(self, path: str) -> Payload:
         """Return length, rate and channels of an audio file."""

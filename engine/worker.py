@@ -2,8 +2,9 @@
 
 Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, perhaps with "previews": {"folder",
 "every"} and "threads"; {"op": "load", "job", "name"}, {"op": "models", "job", "action", ...} and likewise
-"chains"; {"op": "probe", "job", "path"} and {"op": "recall", "job", "path"}; {"op": "cancel", "job"};
-{"op": "quit"}. Every job ends with one event of kind done or fail.
+"chains"; {"op": "find", "job", "path", "prompt", "model", "options"}; {"op": "probe", "job", "path"} and
+{"op": "recall", "job", "path"}; {"op": "cancel", "job"}; {"op": "quit"}. Every job ends with one event of
+kind done or fail.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from engine.requests import Request, object_of, text_of, whole_of
 from engine.spec_json import parse_json
 from engine.types import ErrorCode, ErrorInfo, EventKind, JobEvent
 
-JOB_OPS = ("render", "load", "models", "chains", "probe", "recall")
+JOB_OPS = ("render", "load", "models", "chains", "find", "probe", "recall")
 # Plug-ins work in processes of their own, and may take as long as they like or show a window for hours.
 SIDE_OPS = ("chains",)
 MAX_SIDE_JOBS = 8
-HEAVY_OPS = ("render", "load")
+HEAVY_OPS = ("render", "load", "find")
 MAX_LINE_BYTES = 4_000_000
 MAX_THREADS = 1_024
 # None: a service that is started again must find nobody writing the files of its jobs.
@@ -210,8 +211,9 @@ class Worker:
                 return self._jobs.load(text_of(request, "name"), emit)
             case "models":
                 return self._jobs.models(request, emit)
-            case "chains":
-                return self._jobs.chains(request, emit, lambda: self._is_cancelled(job_id))
+            case "chains" | "find" as op:
+                do = self._jobs.chains if op == "chains" else self._jobs.find
+                return do(request, emit, lambda: self._is_cancelled(job_id))
             case "recall":
                 return self._jobs.recall(text_of(request, "path"))
             case _:

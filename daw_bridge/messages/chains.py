@@ -34,7 +34,7 @@ from daw_bridge.messages.arguments import (
 )
 from daw_bridge.messages.base import Answer, Reply, Request, reply, request
 from daw_bridge.messages.jobs import LIMIT, OFFSET, STEM
-from daw_bridge.messages.parameters import MAX_SEED
+from daw_bridge.messages.parameters import MAX_SEED, PROMPT
 from engine.chains import MAX_EFFECTS
 
 CHAIN = label("name of the chain", "tape warmth")
@@ -238,6 +238,31 @@ class ChainApply(Request):
     stem: str = arg(STEM, default="")
 
 
+@reply("done", about="chain/find")
+class ChainFindDone(Answer):
+    """Tell the chain that was found, and what it does to the sound."""
+
+    found: dict[str, Any] = arg(
+        Json(
+            "chain, similarity_before, similarity_after, loudness_change_lu, true_peak_dbtp, evaluations",
+            {"chain": {"effects": []}, "similarity_before": 0.1, "similarity_after": 0.3},
+        )
+    )
+
+
+@request("chain/find", answer=ChainFindDone)
+class ChainFind(Request):
+    """Find the chain whose result is heard as the words say; nothing is generated."""
+
+    path: str = arg(file_path("audio file", "loop.wav"))
+    prompt: str = arg(Text("how it should sound", "warm and distant", fewest=1, most=PROMPT.most))
+    name: str = arg(Text("keep the chain under this name; empty for not", "distant", most=64), default="")
+    options: dict[str, Any] = arg(
+        Json("model, evaluations, seed, method, aim, from_prompt, heard_s, gentleness", {"evaluations": 60}),
+        default={},
+    )
+
+
 @reply("done", about="chain/cancel")
 class ChainCancelDone(Answer):
     """Tell how many requests are stopped."""
@@ -247,6 +272,6 @@ class ChainCancelDone(Answer):
 
 @request("chain/cancel", answer=ChainCancelDone)
 class ChainCancel(Request):
-    """Stop requests of this client that take long: chain/apply, chain/scan, chain/inspect."""
+    """Stop requests of this client that take long: chain/apply, chain/scan, chain/inspect, chain/find."""
 
     target: str = arg(Text("rid of the request, or * for all of them", "*", fewest=1, most=36))

@@ -29,7 +29,7 @@ from daw_bridge.messages.events import (
     JobTakeEvent,
 )
 from daw_bridge.service.audience import Audience
-from daw_bridge.workers.asking import Questions, error_of
+from daw_bridge.workers.asking import Answer, OnProgress, Questions, error_of
 from daw_bridge.workers.base import OnEvent, Worker, WorkOrder
 from engine.errors import EngineError, OutputError
 from engine.spec_json import spec_to_dict, take_from_dict
@@ -100,6 +100,13 @@ class Runs:
             tell("load")
             await self._questions.ask(self.worker, "load", {"name": model})
             self._loaded_model = model
+
+    async def find(self, arguments: Mapping[str, object], on_progress: OnProgress) -> Answer:
+        """Let the worker find effects for words once it is free; arguments name its model. Raises WorkFailed."""
+        async with self._device:
+            answer = await self._questions.ask(self.worker, "find", arguments, on_progress)
+            self._loaded_model = str(arguments["model"])
+            return answer
 
     def wake(self) -> None:
         """Look again whether there is something to do."""

@@ -43,9 +43,9 @@ Found = Callable[[Reply], bool]
 class Served:
     """A running service; `call` runs something in its event loop, where all of it must be touched."""
 
-    def __init__(self, config: ServiceConfig, *, has_chores: bool = False) -> None:
+    def __init__(self, config: ServiceConfig, *, has_chores: bool = False, has_worker: bool = False) -> None:
         self.config = config
-        self._has_chores = has_chores
+        self._has_chores, self._has_worker = has_chores, has_worker
         self.folders = config.folders
         self.workers: list[StubWorker] = []
         self.manner: Manner
@@ -106,8 +106,9 @@ class Served:
 
     async def _serve(self, history: History) -> None:
         self._loop, self.manner = asyncio.get_running_loop(), Manner()
+        worker = None if self._has_worker else self._worker
         chores = None if self._has_chores else self._worker
-        self.service = Service(self.config, history, self._worker, chores)
+        self.service = Service(self.config, history, worker, chores)
         async with self.service.running() as self.info:
             self._ready.set_result(None)
             await self.service.ended()
@@ -118,15 +119,18 @@ class Served:
 
 
 @contextmanager
-def served(root: Path, *, has_chores: bool = False, **changes: Any) -> Iterator[Served]:
+def served(
+    root: Path, *, has_chores: bool = False, has_worker: bool = False, **changes: Any
+) -> Iterator[Served]:
     """Run a service whose folders lie under the root, on ports that are free.
 
-    With has_chores a process of the engine answers short questions, not the stub worker.
+    With has_chores a process of the engine answers short questions, not the stub worker; with has_worker
+    another one renders.
     """
     names = ("state", "config", "runtime", "log", "takes")
     folders = Folders(**{name: root / name for name in names})
     config = ServiceConfig(folders=folders, udp_port=0, tcp_port=0, http_port=0)
-    running = Served(replace(config, **changes), has_chores=has_chores)
+    running = Served(replace(config, **changes), has_chores=has_chores, has_worker=has_worker)
     running.start()
     try:
         yield running

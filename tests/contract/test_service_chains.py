@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from daw_bridge.messages.chains import (
     ChainChanged,
     ChainDelete,
     ChainEffects,
+    ChainFind,
     ChainInspect,
     ChainList,
     ChainLoad,
@@ -294,3 +298,61 @@ def test_a_window_needs_a_screen(user: Client) -> None:
     failed = user.failed(ChainWindow(rid="-", name="zam", effect=0))
     assert failed.code is ErrorCode.NOT_FOUND and "screen" in failed.message
     assert user.failed(ChainWindow(rid="-", name="zam", effect=0, on=False)).code is ErrorCode.NOT_FOUND
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give what is started from now on an X server of its own."""
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as display:
+            monkeypatch.setenv("DISPLAY", f":{display.readline().strip()}")
+        yield
+        server.terminate()
+
+
+def a_window_is_there() -> bool:
+    search = ["xdotool", "search", "--onlyvisible", "--name", "^Pedalboard$"]
+    return bool(subprocess.run(search, capture_output=True, text=True, check=False).stdout)
+
+
+@pytest.mark.usefixtures("screen")
+def test_a_window_is_open_until_it_is_closed_and_its_state_is_kept(tmp_path: Path) -> None:
+    with served(tmp_path, has_chores=True) as running, tcp_of(running) as user:
+        effects = json.dumps({"effects": [{"effect": "gain"}, {"plugin": COMPRESSOR, "mix": 0.5}]})
+        user.done(ChainSave(rid="-", name="zam", chain=effects))
+        user.request(ChainWindow(rid="opens", name="zam", effect=1))
+        while not a_window_is_there():
+            assert user.find(lambda reply: getattr(reply, "rid", "") == "opens", 0.1) is None
+        assert user.failed(ChainWindow(rid="-", name="zam", effect=1)).code is ErrorCode.BAD_ARGS
+        # Whoever edits the chain meanwhile does not lose it, nor what is turned in the window.
+        user.done(ChainMove(rid="-", name="zam", effect=1, place=0))
+        user.done(ChainSet(rid="-", name="zam", effect=0, parameter="mix", value=0.75))
+        user.done(ChainWindow(rid="-", name="zam", effect=1, on=False))
+        assert not isinstance(user.answer("opens"), Fail)
+        assert not a_window_is_there()
+        plugin, gain = effects_of(user, "zam")
+        assert plugin["raw_state"] and plugin["mix"] == 0.75 and gain["effect"] == "gain"
+
+
+def test_words_find_a_chain_that_can_be_used(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    soundfile.write(tmp_path / "noise.wav", generator.normal(0, 0.1, 24_000), 24_000)
+    with served(tmp_path, has_chores=True, has_worker=True) as running, tcp_of(running) as user:
+        request = ChainFind(
+            rid="-",
+            path=str(tmp_path / "noise.wav"),
+            prompt="dark",
+            name="darker",
+            options={"model": "debug", "evaluations": 40, "seed": 1},
+        )
+        found = user.done(request).found
+        told = [reply for reply in user.replies if isinstance(reply, Progress)]
+        assert found["similarity_after"] >= found["similarity_before"] - 1e-6
+        assert told and told[-1].total == 40 and told[-1].request == "chain/find"
+        assert user.done(ChainLoad(rid="-", name="darker")).chain == found["chain"] | {"name": "darker"}
+        assert user.done(ChainApply(rid="-", path=str(tmp_path / "noise.wav"), chain="darker")).path
+        wrong = replace(request, options={"model": "debug", "evaluation": 40})
+        assert user.failed(wrong).code is ErrorCode.BAD_JSON

@@ -75,7 +75,7 @@ def test_every_address_of_the_design_is_there() -> None:
     take/list take/audition take/rate take/apply take/recall ab/set
     ab/select ab/match model/list model/load model/verify chain/list chain/load chain/save chain/delete
     chain/set chain/add chain/remove chain/move chain/effects
-    chain/scan chain/inspect chain/window chain/apply chain/cancel
+    chain/scan chain/inspect chain/window chain/apply chain/find chain/cancel
     delivery/list delivery/load history/search history/delete history/tidy audio/probe audio/recall
     engine/quit engine/pause engine/resume blob/put blob/get"""
     assert set(REQUESTS) == set(wanted.split())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Coroutine, Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from daw_bridge.live.chain_edits import chain_of, effect_at, with_effect
+from daw_bridge.live.named_files import file_name
 from daw_bridge.messages.answers import Done, Progress, shortened
 from daw_bridge.messages.arguments import MAX_PATH
 from daw_bridge.messages.base import Request
@@ -17,6 +18,8 @@ from daw_bridge.messages.chains import (
     ChainApplyDone,
     ChainCancel,
     ChainCancelDone,
+    ChainFind,
+    ChainFindDone,
     ChainInspect,
     ChainInspectDone,
     ChainScan,
@@ -29,9 +32,11 @@ from daw_bridge.service.chores import Chores
 from daw_bridge.service.config import ServiceConfig
 from daw_bridge.service.desk import Handlers
 from daw_bridge.service.paths import Paths
+from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
 from daw_bridge.spec_options import slug
 from daw_bridge.workers.asking import OnProgress
+from engine.chain_files import SUFFIX
 from engine.chain_json import chain_to_dict
 from engine.chains import Chain, Effect
 from engine.errors import Cancelled, NotFound, SpecError
@@ -43,9 +48,12 @@ _Key = tuple[Hashable, str]
 class EffectDesk:
     """Asks the engine for what may take long, and lets clients stop what they asked."""
 
-    def __init__(self, keeper: ChainKeeper, chores: Chores, paths: Paths, config: ServiceConfig) -> None:
+    def __init__(
+        self, keeper: ChainKeeper, chores: Chores, runs: Runs, paths: Paths, config: ServiceConfig
+    ) -> None:
         self._keeper = keeper
         self._chores = chores
+        self._runs = runs
         self._paths = paths
         self._folders = config.folders
         self._limits = {"load_s": config.plugin_load_s, "process_s": config.plugin_process_s}
@@ -62,6 +70,7 @@ class EffectDesk:
             ChainScan: self._scan,
             ChainInspect: self._inspect,
             ChainWindow: self._window,
+            ChainFind: self._find,
             ChainCancel: self._cancel,
         }
 
@@ -85,16 +94,21 @@ class EffectDesk:
             length_samples=answer["length_samples"],
         )
 
-    async def _scan(self, session: Session, request: ChainScan) -> ChainScanDone:
-        def tell(payload: Mapping[str, object]) -> None:
-            told: Any = {key: payload.get(key, 0) for key in ("step", "total")}
-            item = shortened(str(payload.get("item", "")))
-            session.peer.send(
-                Progress(rid=request.rid, request="chain/scan", stage="scan", item=item, **told)
-            )
+    async def _find(self, session: Session, request: ChainFind) -> ChainFindDone:
+        path = self._paths.readable(session, request.path)
+        if request.name:
+            file_name(request.name, SUFFIX)
+        options = {"model": "starter", **request.options}
+        order = {"path": path, "prompt": request.prompt, "model": options.pop("model"), "options": options}
+        asked = self._runs.find(order, _teller(session, request))
+        found = await self._stoppable(session, request, asked)
+        if request.name:
+            self._keeper.save(request.name, chain_of(request.name, found["chain"]))
+        return ChainFindDone(rid=request.rid, found=found)
 
+    async def _scan(self, session: Session, request: ChainScan) -> ChainScanDone:
         order = {"cache": str(self._folders.known_plugins), "again": request.again}
-        answer = await self._asked(session, request, "scan", order, tell)
+        answer = await self._asked(session, request, "scan", order, _teller(session, request))
         page = answer["plugins"][request.offset :][: request.limit]
         plugins = {one["path"]: _found(one) for one in page}
         content = room.table("plugins", plugins)
@@ -161,9 +175,15 @@ class EffectDesk:
         order: Mapping[str, object],
         on_progress: OnProgress | None = None,
     ) -> dict[str, Any]:
-        """Return what the engine answers; raises WorkFailed, and Cancelled if the client stops it."""
         whole = {**order, "action": action, "limits": self._limits}
-        task = asyncio.ensure_future(self._chores.ask("chains", whole, on_progress))
+        asked = self._chores.ask("chains", whole, on_progress)
+        return await self._stoppable(session, request, asked)
+
+    async def _stoppable(
+        self, session: Session, request: Request, asked: Coroutine[Any, Any, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return what the engine answers; raises WorkFailed, and Cancelled if the client stops it."""
+        task = asyncio.ensure_future(asked)
         self._running[task] = (session.key, request.rid)
         try:
             return await task
@@ -174,6 +194,17 @@ class EffectDesk:
             raise Cancelled("the request was cancelled") from None
         finally:
             del self._running[task]
+
+
+def _teller(session: Session, request: Request) -> OnProgress:
+    """Return what tells a client how far its request is."""
+
+    def tell(payload: Mapping[str, object]) -> None:
+        told: Any = {key: payload.get(key, 0) for key in ("step", "total")}
+        stage, item = str(payload.get("stage", "")), shortened(str(payload.get("item", "")))
+        session.peer.send(Progress(rid=request.rid, request=request.pattern, stage=stage, item=item, **told))
+
+    return tell
 
 
 def _effect_to_dict(effect: Effect) -> dict[str, Any]:
