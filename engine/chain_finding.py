@@ -11,15 +11,13 @@ import numpy as np
 
 from engine.audio.io import read_clip
 from engine.chain_json import chain_to_dict
-from engine.chains import Chain
-from engine.effects import EFFECTS, checked
+from engine.effects import checked
 from engine.fx.text_to_effect.finding import EffectSearch, find_effects
 from engine.models.bundle import Bundle
 from engine.strict_json import Variants, decode
 
 Payload = dict[str, object]
 _NO_VARIANTS = Variants(key="", kinds={})
-_NAMES = {one.class_name: one.name for one in EFFECTS.values()}
 
 
 def find_chain(
@@ -54,16 +52,10 @@ def find_chain(
         cancelled=cancelled,
     )
     return {
-        "chain": chain_to_dict(replace(_named(found.chain), description=prompt[:200])),
+        "chain": chain_to_dict(replace(checked(found.chain), description=prompt[:200])),
         "similarity_before": found.similarity_before,
         "similarity_after": found.similarity_after,
         "loudness_change_lu": found.loudness_change_lu,
         "true_peak_dbtp": found.true_peak_dbtp,
         "evaluations": found.evaluations,
     }
-
-
-def _named(chain: Chain) -> Chain:
-    """Return the chain with the names that files have: the search may call effects by their classes."""
-    effects = (replace(effect, effect=_NAMES.get(effect.effect, effect.effect)) for effect in chain.effects)
-    return checked(replace(chain, effects=tuple(effects)))

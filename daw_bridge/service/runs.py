@@ -102,7 +102,7 @@ class Runs:
             self._loaded_model = model
 
     async def find(self, arguments: Mapping[str, object], on_progress: OnProgress) -> Answer:
-        """Let the worker find effects for words once it is free; arguments name its model. Raises WorkFailed."""
+        """Let the worker find effects for words once it is free, and name its model; raises WorkFailed."""
         async with self._device:
             answer = await self._questions.ask(self.worker, "find", arguments, on_progress)
             self._loaded_model = str(arguments["model"])
