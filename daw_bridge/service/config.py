@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +39,7 @@ class Folders:
         return cls(
             state=platformdirs.user_state_path(APP),
             config=platformdirs.user_config_path(APP),
-            runtime=platformdirs.user_runtime_path(APP),
+            runtime=_runtime_path(),
             log=platformdirs.user_log_path(APP),
             takes=platformdirs.user_music_path() / "DAW Bridge",
         )
@@ -78,6 +79,14 @@ class Folders:
     @property
     def refused_prompts(self) -> Path:
         return self.config / "refused_prompts.txt"
+
+
+def _runtime_path() -> Path:
+    """Return the folder for sockets and locks, below /tmp where the system gives none."""
+    with warnings.catch_warnings():
+        # That there is none is no news to a user of cron, ssh or a container.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return platformdirs.user_runtime_path(APP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
