@@ -85,7 +85,7 @@ def _runtime_path() -> Path:
     """Return the folder for sockets and locks, below /tmp where the system gives none."""
     with warnings.catch_warnings():
         # That there is none is no news to a user of cron, ssh or a container.
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore")
         return platformdirs.user_runtime_path(APP)
 
 
