@@ -16,6 +16,7 @@ from daw_bridge.display import JobDisplay, say, show_takes, shown_path
 from daw_bridge.messages.jobs import MAX_THREADS
 from daw_bridge.messages.service import AudioRecall, AudioRecallDone
 from daw_bridge.option_types import Number
+from daw_bridge.spec_options import whole_path
 from engine.errors import SpecError
 from engine.spec_json import spec_from_dict, spec_to_dict
 from engine.types import MAX_TAKES, RenderSpec
@@ -47,7 +48,21 @@ _SAID_APART = ("task", "prompt", "region", "model", "schema_version", "takes", "
     help="Render variations of the take instead: 0 is the take itself, 1 has nothing of it.",
 )
 @click.option("--takes", type=click.IntRange(1, MAX_TAKES), default=1, show_default=True, help="How many.")
-def recall(file: Path, as_json: bool, again: bool, out: Path, vary: float | None, takes: int) -> None:
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where its source lies now, if it was moved.",
+)
+def recall(
+    file: Path,
+    as_json: bool,
+    again: bool,
+    out: Path,
+    vary: float | None,
+    takes: int,
+    source: Path | None,
+) -> None:
     """Tell how FILE was made, from what it says inside; with --render or --vary make it again.
 
     The same source and model give the same audio, bit for bit. Where another program has removed the recipe
@@ -62,7 +77,9 @@ def recall(file: Path, as_json: bool, again: bool, out: Path, vary: float | None
     if takes > 1 and not vary:
         raise SpecError("--takes does not go without --vary above 0", "More of one take are all the same.")
     with Client() as client:
-        found: AudioRecallDone = client.ask(AudioRecall(rid="-", path=str(file.absolute())))
+        found: AudioRecallDone = client.ask(
+            AudioRecall(rid="-", path=whole_path(file), source=whole_path(source) if source else "")
+        )
         spec = spec_from_dict(found.spec)
         for line in _json(spec) if as_json else _told(file, spec, found):
             say(line)

@@ -153,9 +153,9 @@ class Jobs:
         info = probe(path)
         return {**asdict(info), "duration_s": info.duration_s}
 
-    def recall(self, path: str) -> Payload:
-        """Return how a take was made, from inside its file or beside it."""
-        return asdict(recall(Path(path)))
+    def recall(self, path: str, source: str = "") -> Payload:
+        """Return how a take was made, from inside its file or beside it; source is where that lies now."""
+        return asdict(recall(Path(path), source))
 
     def _bundles(self, spec: RenderSpec, emit: Emit) -> tuple[Bundle, Bundle | None]:
         """Load a spec's model, and the one that makes its highs."""

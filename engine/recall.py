@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -43,10 +43,15 @@ class Recalled:
     details: dict[str, object]
 
 
-def recall(path: Path) -> Recalled:
-    """Find how a take was made; raises as find_recipe does, and as spec_from_dict for its spec."""
+def recall(path: Path, source: str = "") -> Recalled:
+    """Find how a take was made, from a source that may lie elsewhere now.
+
+    Raises as find_recipe does, and as spec_from_dict for its spec.
+    """
     recipe, place = find_recipe(path)
     spec = take_spec(spec_from_dict(recipe["spec"]), _seed(recipe, path))
+    if source and spec.region is not None:
+        spec = replace(spec, region=replace(spec.region, path=source))
     return Recalled(
         spec=spec_to_dict(spec),
         place=place,

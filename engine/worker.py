@@ -215,7 +215,7 @@ class Worker:
                 do = self._jobs.chains if op == "chains" else self._jobs.find
                 return do(request, emit, lambda: self._is_cancelled(job_id))
             case "recall":
-                return self._jobs.recall(text_of(request, "path"))
+                return self._jobs.recall(text_of(request, "path"), str(request.get("source") or ""))
             case _:
                 return self._jobs.probe(text_of(request, "path"))
 

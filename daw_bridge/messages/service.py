@@ -109,6 +109,9 @@ class AudioRecall(Request):
     """Ask for the recipe of a take by its file alone, wherever that came from."""
 
     path: str = arg(file_path("audio file", "rain_1.wav"))
+    source: str = arg(
+        file_path("where its source lies now; empty as it was", "loop.wav", fewest=0), default=""
+    )
 
 
 @request("engine/quit", answer=Done)

@@ -181,6 +181,17 @@ def test_a_source_that_changed_or_went_is_told(jobs: Jobs, tmp_path: Path) -> No
     assert jobs.recall(str(made))["source"] == "missing"
 
 
+def test_a_source_that_was_moved_may_be_pointed_to(jobs: Jobs, tmp_path: Path) -> None:
+    path = source(tmp_path / "in.wav")
+    (made,) = do(jobs, spec(path), tmp_path / "out")
+    moved = path.rename(tmp_path / "moved.wav")
+    found = jobs.recall(str(made), str(moved))
+    assert found["source"] == "same"
+    (again,) = do(jobs, found["spec"], tmp_path / "again")
+    assert np.array_equal(audio(again), audio(made))
+    assert jobs.recall(str(made), str(source(tmp_path / "other.wav", seed=1)))["source"] == "changed"
+
+
 def test_a_model_that_changed_or_went_is_told(jobs: Jobs, tmp_path: Path, own_models: Path) -> None:
     save_bundle(own_models / "mine", debug_bundle())
     (made,) = do(jobs, spec(source(tmp_path / "in.wav"), model="mine"), tmp_path / "out")

@@ -75,7 +75,8 @@ class EngineDesk:
 
     async def _recall(self, session: Session, request: AudioRecall) -> AudioRecallDone:
         path = self._paths.readable(session, request.path)
-        answer: dict[str, Any] = await self._chores.ask("recall", {"path": path})
+        source = self._paths.readable(session, request.source) if request.source else ""
+        answer: dict[str, Any] = await self._chores.ask("recall", {"path": path, "source": source})
         spec, details = answer["spec"], answer["details"]
         if not fits(spec):
             raise TooLarge("the spec is longer than an answer", "The recipe is in the file beside the take.")
