@@ -52,9 +52,9 @@ def service(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Return a service whose short questions a process of the engine answers; its limits are short too."""
+    """Return a service with processes of the engine, which allows plug-ins little time to load."""
     folder = tmp_path_factory.mktemp("engine")
-    with served(folder, has_chores=True, plugin_load_s=2.0) as running:
+    with served(folder, has_chores=True, has_worker=True, plugin_load_s=2.0) as running:
         yield running
 
 
@@ -337,22 +337,16 @@ def test_a_window_is_open_until_it_is_closed_and_its_state_is_kept(tmp_path: Pat
         assert plugin["raw_state"] and plugin["mix"] == 0.75 and gain["effect"] == "gain"
 
 
-def test_words_find_a_chain_that_can_be_used(tmp_path: Path) -> None:
+def test_words_find_a_chain_that_can_be_used(user: Client, tmp_path: Path) -> None:
     generator = np.random.default_rng(5)
     soundfile.write(tmp_path / "noise.wav", generator.normal(0, 0.1, 24_000), 24_000)
-    with served(tmp_path, has_chores=True, has_worker=True) as running, tcp_of(running) as user:
-        request = ChainFind(
-            rid="-",
-            path=str(tmp_path / "noise.wav"),
-            prompt="dark",
-            name="darker",
-            options={"model": "debug", "evaluations": 40, "seed": 1},
-        )
-        found = user.done(request).found
-        told = [reply for reply in user.replies if isinstance(reply, Progress)]
-        assert found["similarity_after"] >= found["similarity_before"] - 1e-6
-        assert told and told[-1].total == 40 and told[-1].request == "chain/find"
-        assert user.done(ChainLoad(rid="-", name="darker")).chain == found["chain"] | {"name": "darker"}
-        assert user.done(ChainApply(rid="-", path=str(tmp_path / "noise.wav"), chain="darker")).path
-        wrong = replace(request, options={"model": "debug", "evaluation": 40})
-        assert user.failed(wrong).code is ErrorCode.BAD_JSON
+    path, options = str(tmp_path / "noise.wav"), {"model": "debug", "evaluations": 40, "seed": 1}
+    request = ChainFind(rid="-", path=path, prompt="dark", name="darker", options=options)
+    found = user.done(request).found
+    told = [reply for reply in user.replies if isinstance(reply, Progress)]
+    assert found["similarity_after"] >= found["similarity_before"] - 1e-6
+    assert told and told[-1].total == 40 and told[-1].request == "chain/find"
+    assert user.done(ChainLoad(rid="-", name="darker")).chain == found["chain"] | {"name": "darker"}
+    assert user.done(ChainApply(rid="-", path=path, chain="darker")).length_samples == 24_000
+    wrong = replace(request, options={"model": "debug", "evaluation": 40})
+    assert user.failed(wrong).code is ErrorCode.BAD_JSON
