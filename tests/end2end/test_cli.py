@@ -283,3 +283,44 @@ def test_a_worker_that_dies_is_an_error_with_a_code_and_the_next_job_runs(home: 
     assert complained.count("\n") == 1
     assert outputs(tmp_path) == []
     assert home.run(*SHORT, cwd=tmp_path).returncode == 0
+
+
+def test_a_chain_is_made_set_and_used(lived_in: Home, clip: Path) -> None:
+    folder = clip.parent
+
+    def run(*words: str) -> str:
+        done = lived_in.run("chain", *words, cwd=folder)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    run("new", "quiet room", "gain", "reverb")
+    run("set", "quiet room", "gain", "gain_db", "-12dB")
+    run("mix", "quiet room", "2", "0")
+    assert "gain_db -12 dB" in run("move", "quiet room", "gain", "2")
+    assert run("apply", "loop.wav", "--chain", "quiet room").splitlines()[0] == "out/loop-quiet-room.wav"
+    before, after = (soundfile.read(path)[0] for path in (clip, folder / "out" / "loop-quiet-room.wav"))
+    np.testing.assert_allclose(after, before * 10 ** (-12 / 20), atol=2**-22)
+    run("copy", "quiet room", "./room.toml")
+    assert "1. reverb, 50 % of it" in run("set", "./room.toml", "reverb", "mix", "50%")
+    assert "0 % of it" in run("show", "quiet room")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("show", "nobody"), "not_found"),
+        (("set", "glue", "gian", "gain_db", "1"), "not_found"),
+        (("set", "glue", "gain", "gain_db", "3 Hz"), "bad_args"),
+        (("set", "glue", "gain", "gain_db", "-1000"), "bad_args"),
+        (("new", "glue"), "bad_args"),
+        (("delete", "glue"), "path_denied"),
+        (("apply", "nowhere.wav", "--chain", "glue"), "io_missing"),
+        (("inspect", "nowhere.vst3"), "not_found"),
+    ],
+)
+def test_what_a_chain_cannot_do_is_one_sentence(
+    lived_in: Home, tmp_path: Path, words: tuple[str, ...], code: str
+) -> None:
+    done = lived_in.run("chain", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error[{code}]: ") and done.stderr.count("\n") == 1
