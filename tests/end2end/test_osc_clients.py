@@ -215,7 +215,7 @@ def test_oscsend_asks_and_oscdump_is_told(served: Home, port: int, ear: Ear, tmp
         ("done", "ssi"),
         ("state", "is"),
         ("state", "is"),
-        ("take", "iisfffisfi"),
+        ("take", "iisfffisfssi"),
         ("state", "is"),
         ("done", "iiss"),
     ]
