@@ -186,9 +186,9 @@ def test_strangers_use_no_plugins_and_files_of_this_machine(
         {"effects": [{"effect": "convolution", "parameters": {"impulse_response_filename": str(GROOVE)}}]}
     )
     client.done(Ping(rid="-"))
-    with monkeypatch.context() as elsewhere, client_of(service, "slip") as stranger:
-        elsewhere.setattr(app, "is_loopback", lambda _: False)
-        stranger.done(Ping(rid="-"))
+    # Whoever connects from now on is taken for somebody of another machine.
+    monkeypatch.setattr(app, "is_loopback", lambda _: False)
+    with client_of(service, "slip") as stranger:
         for chain in (plugin, impulse, str(GROOVE)):
             assert stranger.failed(ChainSave(rid="-", name="x", chain=chain)).code is ErrorCode.PATH_DENIED
         for request in (

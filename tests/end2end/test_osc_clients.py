@@ -227,8 +227,8 @@ def test_oscsend_asks_and_oscdump_is_told(served: Home, port: int, ear: Ear, tmp
     assert [one.args[1] for one in (queued, started, finished)] == ["queued", "running", "finished"]
     assert [int(one.args[0]) for one in heard[1:]] == [0, 1, 2, 3, 4]
     made = job.takes[0]
-    assert (take.args[2], take.args[-3], take.args[-1]) == (made.path, made.spec_digest, str(made.seed))
-    assert float(take.args[-2]) == pytest.approx(made.score, abs=1e-5)
+    assert (take.args[2], take.args[7], take.args[-1]) == (made.path, made.spec_digest, str(made.seed))
+    assert float(take.args[8]) == pytest.approx(made.score, abs=1e-5)
     assert done.args[2:] == [job.takes[0].path, str(Path(job.takes[0].path).with_suffix(".json"))]
 
 
