@@ -77,7 +77,7 @@ def test_each_stretch_of_a_mask_gets_the_level_that_was_there() -> None:
         assert after == pytest.approx(before, abs=0.7)
 
 
-@pytest.mark.parametrize("highs", Highs)
+@pytest.mark.parametrize("highs", [Highs.KEEP, Highs.FOLLOW, Highs.DROP])
 def test_loudness_is_matched_with_all_that_is_above_the_band(highs: Highs) -> None:
     clip = clip_of(2 * RATE_HZ)
     edit = prepared(replace(TRANSFER, highs=highs), clip)
@@ -111,7 +111,7 @@ def test_a_true_peak_is_no_lower_than_any_sample(seed: int, clipped: float) -> N
     assert true_peak_db(audio_NS) >= 20 * np.log10(np.abs(audio_NS).max()) - 1e-9
 
 
-@pytest.mark.parametrize("highs", Highs)
+@pytest.mark.parametrize("highs", [Highs.KEEP, Highs.FOLLOW, Highs.DROP])
 def test_hot_sources_come_out_below_the_ceiling(highs: Highs) -> None:
     clip = clip_of(2 * RATE_HZ)
     clip = replace(clip, audio_NS=np.clip(20 * clip.audio_NS, -1.0, 1.0))
