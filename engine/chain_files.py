@@ -26,6 +26,7 @@ from engine.errors import DiskFull, NotFound, OutputError, SpecError
 SUFFIX = ".toml"
 MAX_FILE_BYTES = 8_000_000
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_MOST_DOTS = 32
 _HINT = "docs/effects.md shows how such a file is written."
 
 # What a file leaves out: these are the values of an Effect and a Chain that has nothing else.
@@ -49,11 +50,9 @@ def read_chain(path: Path) -> Chain:
         SpecError: what is not a chain, with the file and the key.
     """
     try:
-        content = tomllib.loads(_text(path))
+        content = parse_toml(_text(path))
         content.setdefault("name", path.stem)
         return checked(chain_from_dict(_absolute(content, path.parent)))
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path} is not valid TOML: {error}", _HINT) from error
     except SpecError as error:
         raise SpecError(f"{path}: {error.message}", error.hint or _HINT) from error
 
@@ -78,11 +77,33 @@ def list_chains(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if path.is_file()))
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML of keys that are not nested without end, over which a parser takes hours and all memory.
+
+    Raises:
+        SpecError: anything else.
+    """
+    for line in text.splitlines():
+        if not line.lstrip().startswith("#") and line.partition("=")[0].count(".") > _MOST_DOTS:
+            raise SpecError(f"is not valid TOML for a chain: a key of more than {_MOST_DOTS} parts", _HINT)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"is not valid TOML: {error}", _HINT) from error
+    except RecursionError as error:
+        raise SpecError("is not valid TOML for a chain: it is nested too deeply", _HINT) from error
+
+
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        # What is no plain file may never come to an end.
+        if path.exists() and not path.is_file():
+            raise SpecError("is not a file")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
             raise SpecError(f"larger than {MAX_FILE_BYTES} bytes")
-        return path.read_text(encoding="utf-8")
+        return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise NotFound(f"there is no chain {path}") from error
     except UnicodeDecodeError as error:

@@ -20,6 +20,7 @@ from engine.delivery import Delivery, FileFormat, SampleBits
 from engine.edit.loudness import limiting_gain, loudness_lufs
 from engine.errors import PluginCrash, PluginTimeout
 from engine.fx.host import ChainHost, Processed
+from engine.fx.values import NoteKind
 from engine.types import ErrorInfo, RenderSpec
 
 # From the untouched original to a stretch of it with effects; both have the same sound there.
@@ -28,6 +29,10 @@ _LOOKAHEAD_S = 0.006
 _CONTAINERS = {FileFormat.WAV: "WAV", FileFormat.FLAC: "FLAC", FileFormat.AIFF: "AIFF"}
 _SUBTYPES = {SampleBits.PCM_16: "PCM_16", SampleBits.PCM_24: "PCM_24", SampleBits.FLOAT: "FLOAT"}
 _PART_OF_SOURCE = "loudness and fades were left as they are, since a part of the take is its source's"
+
+_BITS_OF_SOURCE = "format and bits were left as they are, since they would change what is its source's"
+# What a user has to know of effects that worked; the rest is in the recipe.
+_TOLD = (NoteKind.LAYOUT, NoteKind.STATE, NoteKind.PARAMETER)
 
 Stretches = Sequence[tuple[int, int]]
 IsCancelled = Callable[[], bool]
@@ -79,15 +84,18 @@ class Finisher:
         processed, dry = self._processed(delivery.chain, clip, cancelled)
         wet = clip if processed is None else _with_sound(clip, processed, delivery, new_samples, is_whole)
         levelled = _levelled(wet, delivery) if is_whole else wet
-        notes = () if is_whole or not _changes_level(delivery) else (_PART_OF_SOURCE,)
-        result, format_notes = _in_format(
-            levelled, clip, delivery, spec.seed, [] if is_whole else new_samples
-        )
+        notes: tuple[str, ...] = ()
+        if not is_whole and _changes_level(delivery):
+            notes = (_PART_OF_SOURCE,)
+        possible = delivery if is_whole else _without_loss(delivery, clip)
+        if possible is not delivery:
+            notes = (*notes, _BITS_OF_SOURCE)
+        result, format_notes = _in_format(levelled, possible, spec.seed, [] if is_whole else new_samples)
         return Finished(
             clip=result,
             is_as_made=levelled is clip,
             dry=dry,
-            notes=(*notes, *format_notes),
+            notes=(*notes, *format_notes, *_told_notes(processed)),
             report=_report(delivery, processed, dry, result),
         )
 
@@ -186,8 +194,25 @@ def _faded(audio_NS: np.ndarray, rate_hz: int, delivery: Delivery) -> np.ndarray
     return audio_NS
 
 
+def _without_loss(delivery: Delivery, clip: AudioClip) -> Delivery:
+    """Return the delivery without a format that would lose bits of what is kept of a source."""
+    container = clip.container if delivery.format is None else _CONTAINERS[delivery.format]
+    subtype = clip.subtype if delivery.bits is None else _SUBTYPES[delivery.bits]
+    is_fine = _bits(subtype) >= bits_of(clip) and soundfile.check_format(container, subtype)
+    return delivery if is_fine else replace(delivery, format=None, bits=None)
+
+
+def _bits(subtype: str) -> int:
+    return {"PCM_16": 16, "PCM_24": 24}.get(subtype, 64)
+
+
+def _told_notes(processed: Processed | None) -> list[str]:
+    notes = () if processed is None else processed.notes
+    return [f"{note.name}: {note.text}" for note in notes if note.kind in _TOLD]
+
+
 def _in_format(
-    clip: AudioClip, dry: AudioClip, delivery: Delivery, seed: int, new_samples: Stretches
+    clip: AudioClip, delivery: Delivery, seed: int, new_samples: Stretches
 ) -> tuple[AudioClip, tuple[str, ...]]:
     """Give the clip the file format asked for; no stretches stand for all of it."""
     container = clip.container
@@ -199,10 +224,7 @@ def _in_format(
     result = replace(clip, container=container, subtype=subtype)
     if delivery.bits in (None, SampleBits.FLOAT) or not delivery.dither:
         return result, notes
-    # What is kept of the source needs no dither where all its bits have room.
-    is_kept_exactly = bits_of(result) >= bits_of(dry) and dry.subtype != "FLOAT"
-    where = new_samples if is_kept_exactly else []
-    return _dithered(result, seed, where), notes
+    return _dithered(result, seed, new_samples), notes
 
 
 def _possible(container: str, subtype: str, delivery: Delivery) -> tuple[str, str, tuple[str, ...]]:

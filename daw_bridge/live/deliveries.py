@@ -6,7 +6,6 @@ chain is a name, or the path of a chain's file.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from daw_bridge.live.chains import ChainStore
 from daw_bridge.live.named_files import NamedFiles, read_text
 from daw_bridge.resources import shipped
-from engine.chain_files import SUFFIX, read_chain
+from engine.chain_files import SUFFIX, parse_toml, read_chain
 from engine.chain_json import chain_to_dict, delivery_from_dict, delivery_to_dict
 from engine.chains import Chain
 from engine.delivery import Delivery
@@ -96,12 +95,10 @@ class Deliveries:
 
     def _read(self, path: Path) -> Delivery:
         try:
-            content = tomllib.loads(read_text(path, MAX_BYTES))
+            content = parse_toml(read_text(path, MAX_BYTES))
             content.setdefault("name", path.stem)
             if isinstance(content.get("chain"), str):
                 content["chain"] = chain_to_dict(self.chain_named(content["chain"], path.parent))
             return delivery_from_dict(content)
-        except tomllib.TOMLDecodeError as error:
-            raise SpecError(f"{path} is not valid TOML: {error}", _HINT) from error
         except (BadJson, SpecError) as error:
             raise SpecError(f"{path}: {error.message}", error.hint or _HINT) from error

@@ -17,6 +17,7 @@ RenderRequest = Generate | Transfer | Inpaint | Superres | Submit
 ReadText = Callable[[str], str]
 ResolveDelivery = Callable[[object, object], object]
 
+_DELIVERY_PARAMETERS = {"delivery": "render_preset", "chain": "chain"}
 _TASKS = {
     Generate: Task.GENERATE,
     Transfer: Task.TRANSFER,
@@ -92,7 +93,9 @@ def _filled(given: dict[str, Any], board: ParameterBoard) -> dict[str, object]:
     """Return a whole spec; what is of the wrong type stays, to be refused when it is read."""
     left_out = {"prompt"} if given["task"] == Task.GENERATE.value else {"prompt", "seconds"}
     own = {key: board.get(name) for name, key in SPEC_KEYS.items() if name not in left_out}
-    delivered = {"delivery": board.get("render_preset"), "chain": board.get("chain")}
+    # Who says how takes come back says all of it.
+    is_delivered = "delivery" in given or "chain" in given
+    delivered = {} if is_delivered else {name: board.get(key) for name, key in _DELIVERY_PARAMETERS.items()}
     spec = {**own, **delivered, **given, "sampler": _sampler(given.get("sampler"), board)}
     is_open = _is_blank(spec.get("prompt")) and not spec.get("conditions")
     if is_open and spec["task"] != Task.SUPERRES.value:

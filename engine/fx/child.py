@@ -8,12 +8,14 @@ import logging
 import math
 import os
 import queue
+import secrets
+import selectors
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +29,8 @@ _PACKAGES = Path(__file__).resolve().parents[2]
 _LOOK_S = 0.02
 _END_S = 0.5
 _CHATTER_BYTES = 4_096
+# In the environment of a child and of all that its plug-ins start, so that these are found again.
+_MARK = "DAW_BRIDGE_PLUGIN_HOST"
 _LOG = logging.getLogger(__name__)
 _DOING = {Step.LOAD: "loading", Step.PROCESS: "processing", Step.EDIT: "showing its window"}
 
@@ -60,7 +64,9 @@ class Child:
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._chatter: collections.deque[bytes] = collections.deque(maxlen=16)
         self._is_ready = False
-        self._process = _started(descriptor)
+        self._is_over = threading.Event()
+        self._mark = f"{_MARK}={secrets.token_hex(16)}"
+        self._process = _started(descriptor, self._mark)
         self._threads = [
             _reader(self._process.stdout, self._take_answers),
             _reader(self._process.stderr, self._take_chatter),
@@ -107,6 +113,8 @@ class Child:
         self._wait(_END_S)
         _kill_group(self._process)
         self._process.wait()
+        _kill_marked(self._mark)
+        self._is_over.set()
         for thread in self._threads:
             thread.join(_END_S)
         for stream in (self._process.stdout, self._process.stderr):
@@ -159,14 +167,32 @@ class Child:
             self._line()
 
     def _take_answers(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            self._answers.put(line)
+        rest = b""
+        for piece in self._pieces(stream):
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                self._answers.put(line + b"\n")
         self._answers.put(None)
 
     def _take_chatter(self, stream: IO[bytes]) -> None:
         """Keep the end of what plug-ins print; one that prints for ever must neither wait nor fill a disk."""
-        while piece := os.read(stream.fileno(), 65_536):
+        for piece in self._pieces(stream):
             self._chatter.append(piece[-_CHATTER_BYTES:])
+
+    def _pieces(self, stream: IO[bytes]) -> Iterator[bytes]:
+        """Yield what comes until the end; what a plug-in has started may keep a pipe open for ever."""
+        with selectors.DefaultSelector() as selector:
+            # Windows cannot wait for pipes, and has no fork.
+            if hasattr(os, "fork"):
+                selector.register(stream, selectors.EVENT_READ)
+            while True:
+                while selector.get_map() and not selector.select(_LOOK_S):
+                    if self._is_over.is_set():
+                        return
+                piece = os.read(stream.fileno(), 65_536)
+                if not piece:
+                    return
+                yield piece
 
 
 class _Watch:
@@ -215,7 +241,7 @@ class _Watch:
         self._limit_s, self._until_s = limit_s, time.monotonic() + limit_s
 
 
-def _started(descriptor: int) -> subprocess.Popen[bytes]:
+def _started(descriptor: int, mark: str) -> subprocess.Popen[bytes]:
     # -P: a folder named like a package of ours, where the user happens to be, must not be taken for it.
     command = [sys.executable, "-P", "-m", "engine.fx.host_process", str(descriptor)]
     paths = (str(_PACKAGES), os.environ.get("PYTHONPATH", ""))
@@ -227,7 +253,7 @@ def _started(descriptor: int) -> subprocess.Popen[bytes]:
         # A group of its own: it is ended with all that plug-ins have started, and Ctrl-C does not reach it.
         start_new_session=True,
         pass_fds=() if descriptor < 0 else (descriptor,),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path), **_pair(mark)},
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
 
@@ -267,6 +293,19 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _pair(mark: str) -> dict[str, str]:
+    name, _, value = mark.partition("=")
+    return {name: value}
+
+
+def _kill_marked(mark: str) -> None:
+    """End what plug-ins have started in sessions of their own; it has the environment of their process."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def _ended_how(code: int) -> str:

@@ -335,6 +335,10 @@ class Effect final : public Component, public Processor, public Controller {
     if (is("Forks") && !rolled && (rolled = true) && fork() == 0) {
       for (;;) pause();
     }
+    if (is("Daemon")) {
+      if (fork() == 0) setsid();
+      never_end();
+    }
     if (is("Dice") && !rolled && hears_music(data)) {
       unsigned char dice = 0;
       rolled = getrandom(&dice, 1, 0) == 1;

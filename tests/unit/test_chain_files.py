@@ -173,7 +173,7 @@ def test_whatever_a_file_holds_the_answer_is_an_error_of_ours(tmp_path: Path, co
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         read_chain(tmp_path / "none.toml")
-    with pytest.raises(SpecError, match="directory"):
+    with pytest.raises(SpecError, match="is not a file"):
         read_chain(tmp_path)
 
 

@@ -73,6 +73,8 @@ def test_a_preset_names_its_chain_or_its_file(deliveries: Deliveries, tmp_path: 
         ("colour = 1", "delivery.colour is not a known key"),
         ('chain = "nowhere"', "no chain 'nowhere'"),
         ("bits =", "is not valid TOML"),
+        ("a" + ".a" * 5_000 + " = 1", "a key of more than 32 parts"),
+        ("a = " + "[" * 50_000, "nested too deeply"),
     ],
 )
 def test_a_damaged_preset_says_where_and_what(
@@ -95,9 +97,12 @@ def test_a_request_has_the_boards_delivery_and_its_own_goes_before(deliveries: D
     mine = deliveries.named("mine")
     assert made(GENERATE, deliveries, render_preset="mine").delivery == mine
     named = replace(GENERATE, options={"delivery": "mine"})
-    assert made(named, deliveries, chain="old radio").delivery == replace(
-        mine, chain=deliveries.chain_named("old radio")
-    )
+    assert made(named, deliveries, chain="old radio").delivery == mine
+    both = replace(GENERATE, options={"delivery": "mine", "chain": "old radio"})
+    assert made(both, deliveries).delivery == replace(mine, chain=deliveries.chain_named("old radio"))
+    for nothing in ({"delivery": None}, {"delivery": ""}, {"chain": ""}):
+        plain = replace(GENERATE, options=nothing)
+        assert made(plain, deliveries, chain="old radio", render_preset="mine").delivery is None
     own = replace(GENERATE, options={"delivery": {"fade_out_s": 0.1}, "chain": chain_to_dict(QUIET)})
     assert made(own, deliveries, render_preset="mine").delivery == Delivery(fade_out_s=0.1, chain=QUIET)
     inside = replace(GENERATE, options={"delivery": {"chain": "quiet"}})

@@ -183,6 +183,15 @@ def test_dither_leaves_what_is_kept_of_a_source_of_no_more_bits() -> None:
     assert not np.array_equal(done[:, 100:200], kept.audio_NS[:, 100:200])
 
 
+@pytest.mark.parametrize("delivery", [Delivery(bits=SampleBits.PCM_16), Delivery(format=FileFormat.FLAC)])
+def test_what_is_kept_of_a_source_loses_no_bits(delivery: Delivery) -> None:
+    sound = clip(subtype="FLOAT")
+    done = finished(delivery, sound, ((100, 200),))
+    assert (done.clip.container, done.clip.subtype) == ("WAV", "FLOAT")
+    assert np.array_equal(done.clip.audio_NS, sound.audio_NS)
+    assert "format and bits were left as they are" in note_of(done)
+
+
 def test_what_fails_leaves_the_take_dry_and_says_why() -> None:
     sound = clip()
     done = finished(Delivery(chain=BROKEN), sound)

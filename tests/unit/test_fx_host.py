@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -166,6 +167,23 @@ def test_what_a_plugin_starts_ends_with_its_host(odd_plugins: OddPlugins) -> Non
         assert len(started) > 1
     _, alive = psutil.wait_procs(started, timeout=5.0)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_what_a_plugin_starts_in_a_session_of_its_own_holds_nothing_up_and_ends_too(
+    odd_plugins: OddPlugins,
+) -> None:
+    path = odd_plugins.path("Daemon")
+    with ChainHost(odd_plugins.chain("Daemon"), HostLimits(load_s=2.0)) as host:
+        with pytest.raises(PluginTimeout, match="Daemon did not finish loading"):
+            host.process(noise(2, 0.1), RATE_HZ)
+        assert [one for one in psutil.process_iter() if path in maps_of(one)] == []
+
+
+def maps_of(process: psutil.Process) -> str:
+    """Return which files a process has in its memory, as far as that may be seen."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process.pid}/maps").read_text()
+    return ""
 
 
 def test_a_child_that_is_ended_while_idle_is_replaced() -> None:
