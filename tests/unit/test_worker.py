@@ -82,7 +82,7 @@ def test_a_ready_worker_says_so_first() -> None:
 def test_only_heavy_work_lets_the_process_step_back(ops: tuple[str, ...], expected: int) -> None:
     pipe, done, steps = Pipe(), threading.Semaphore(0), []
 
-    def act(_: object) -> dict[str, object]:
+    def act(*_: object) -> dict[str, object]:
         done.release()
         return {}
 
