@@ -177,8 +177,6 @@ class Client:
             self._leave()
         if self._connection is None:
             self._connection = self._connect()
-            # Of all jobs: those that an earlier connection asked for are not this one's.
-            self._connection.ask(Notify(rid="-", on=True))
         return self._connection
 
     def _connect(self) -> Connection:
@@ -188,12 +186,22 @@ class Client:
         while True:
             info = find_or_start(self._folders)
             try:
-                connection = connection_to(info, self._hear, self._tell_end)
-                return connection.__enter__()
+                return self._greeted(connection_to(info, self._hear, self._tell_end))
             except ServiceGone:
                 if time.monotonic() > deadline_s:
                     raise
             look_later(_RETRY_S)
+
+    def _greeted(self, connection: Connection) -> Connection:
+        """Return a connection that is told of all jobs; raises ServiceGone of a service that is ending."""
+        connection.__enter__()
+        try:
+            # Of all jobs: those that an earlier connection asked for are not this one's.
+            connection.ask(Notify(rid="-", on=True))
+        except BaseException:
+            connection.__exit__(None, None, None)
+            raise
+        return connection
 
     def _hear(self, reply: Reply) -> None:
         if isinstance(reply, EngineEnding):
