@@ -124,8 +124,8 @@ def new(chain: str, effects: Sequence[str], description: str, tail: str, force: 
         )
     )
     with Client() as client:
-        if not force and _exists(client, chain):
-            raise SpecError(f"there is a chain {chain!r} already", "Choose another name, or give --force.")
+        if not force:
+            _require_free(client, chain)
         _save(client, chain, made)
     say(f"made: {chain}")
 
@@ -133,13 +133,16 @@ def new(chain: str, effects: Sequence[str], description: str, tail: str, force: 
 @chain.command()
 @_CHAIN
 @click.argument("target")
-def copy(chain: str, target: str) -> None:
+@click.option("--force", is_flag=True, help="Also in the place of a chain or a file that there is.")
+def copy(chain: str, target: str, force: bool) -> None:
     """Copy CHAIN to another name or file, TARGET, without its comments.
 
     Example: daw-bridge chain copy glue ./my-glue.toml
     """
     with Client() as client:
         _, path = _loaded(client, chain)
+        if not force:
+            _require_free(client, target)
         if is_path(target):
             write_chain(_file(target), read_chain(Path(path)))
         else:
@@ -346,10 +349,14 @@ def _save(client: Client, chain: str, made: Chain) -> None:
         client.ask(ChainSave(rid="-", name=chain, chain=json.dumps(chain_to_dict(made))))
 
 
-def _exists(client: Client, chain: str) -> bool:
+def _require_free(client: Client, chain: str) -> None:
+    """Refuse the name of a chain that there is, and the path of any file."""
     if is_path(chain):
-        return _file(chain).exists()
-    return chain in client.ask(ChainList(rid="-")).chains["chains"]
+        is_there = _file(chain).exists()
+    else:
+        is_there = chain in client.ask(ChainList(rid="-")).chains["chains"]
+    if is_there:
+        raise SpecError(f"there is a chain {chain!r} already", "Choose another name, or give --force.")
 
 
 def _file(chain: str) -> Path:

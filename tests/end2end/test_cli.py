@@ -313,6 +313,7 @@ def test_a_chain_is_made_set_and_used(lived_in: Home, clip: Path) -> None:
         (("set", "glue", "gain", "gain_db", "3 Hz"), "bad_args"),
         (("set", "glue", "gain", "gain_db", "-1000"), "bad_args"),
         (("new", "glue"), "bad_args"),
+        (("copy", "glue", "wide hall"), "bad_args"),
         (("delete", "glue"), "path_denied"),
         (("apply", "nowhere.wav", "--chain", "glue"), "io_missing"),
         (("inspect", "nowhere.vst3"), "not_found"),
