@@ -6,11 +6,10 @@ plugin, mix, bypass, and `[effects.parameters]`. Paths may be relative to the fi
 
 from __future__ import annotations
 
-import errno
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,11 @@ from tomlkit.items import AoT, Table
 from engine.chain_json import chain_from_dict, chain_to_dict
 from engine.chains import Chain
 from engine.effects import EFFECTS, checked
-from engine.errors import DiskFull, NotFound, OutputError, SpecError
+from engine.errors import NotFound, OutputError, SpecError
+from engine.text_files import read_text, write_text
 
 SUFFIX = ".toml"
 MAX_FILE_BYTES = 8_000_000
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _MOST_DOTS = 32
 _HINT = "docs/effects.md shows how such a file is written."
 
@@ -47,6 +46,7 @@ def read_chain(path: Path) -> Chain:
 
     Raises:
         NotFound: no such file.
+        OutputError: it may not be read.
         SpecError: what is not a chain, with the file and the key.
     """
     try:
@@ -62,14 +62,12 @@ def write_chain(path: Path, chain: Chain, like: Path | None = None) -> None:
 
     Raises:
         SpecError: a chain that could not be read back.
-        OutputError: a place that cannot be written.
+        OutputError, DiskFull: a place that cannot be written.
     """
     content = _sparse(chain_to_dict(checked(chain)))
     document = _document(path if like is None or path.exists() else like)
     _update(document, content, path.parent)
-    with _file_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, tomlkit.dumps(document))
+    write_text(path, tomlkit.dumps(document))
 
 
 def list_chains(folder: Path) -> tuple[str, ...]:
@@ -95,21 +93,9 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    try:
-        # What is no plain file may never come to an end.
-        if path.exists() and not path.is_file():
-            raise SpecError("is not a file")
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise SpecError(f"larger than {MAX_FILE_BYTES} bytes")
-        return content.decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no chain {path}") from error
-    except UnicodeDecodeError as error:
-        raise SpecError("not a text in UTF-8") from error
-    except OSError as error:
-        raise SpecError(f"cannot be read: {(error.strerror or 'the system refused').lower()}") from error
+    if not path.exists():
+        raise NotFound(f"there is no chain {path}")
+    return read_text(path, MAX_FILE_BYTES)
 
 
 def _absolute(content: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -160,7 +146,7 @@ def _sparse(content: Mapping[str, object]) -> dict[str, Any]:
 
 def _document(path: Path) -> tomlkit.TOMLDocument:
     """Return the file to edit, an empty one where it is missing or no chain: what is wrong must not stay."""
-    with suppress(NotFound, SpecError, TOMLKitError):
+    with suppress(NotFound, OutputError, SpecError, TOMLKitError):
         read_chain(path)
         return tomlkit.parse(_text(path))
     return tomlkit.document()
@@ -242,28 +228,3 @@ def _same(there: Any, value: Any, folder: Path | None) -> bool:
     if isinstance(there, bool) or isinstance(value, bool):
         return isinstance(there, bool) and isinstance(value, bool) and there == value
     return bool(there == value) or (folder is not None and bool(_resolved(there, folder) == value))
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _file_errors(path: Path) -> Iterator[None]:
-    """Turn what the system refuses into DiskFull or OutputError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFull(f"no room left for {path}", "Free some space and try again.") from error
-        reason = (error.strerror or "the system refused").lower()
-        raise OutputError(f"cannot write {path}: {reason}", "Check its permissions.") from error

@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from daw_bridge.live.named_files import NamedFiles, file_errors, file_name
+from daw_bridge.live.named_files import NamedFiles, file_name
 from daw_bridge.resources import shipped
 from engine.chain_files import SUFFIX, read_chain, write_chain
 from engine.chains import Chain
 from engine.effects import checked
 from engine.errors import EngineError, NotFound, SpecError
+from engine.text_files import file_errors
 
 FACTORY = Path("fx")
 Change = Callable[[Chain], Chain]

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from daw_bridge.live.chains import ChainStore
-from daw_bridge.live.named_files import NamedFiles, read_text
+from daw_bridge.live.named_files import NamedFiles
 from daw_bridge.resources import shipped
 from engine.chain_files import SUFFIX, parse_toml, read_chain
 from engine.chain_json import chain_to_dict, delivery_from_dict, delivery_to_dict
 from engine.chains import Chain
 from engine.delivery import Delivery
 from engine.errors import BadJson, EngineError, SpecError
+from engine.text_files import read_text
 
 FACTORY = Path("render")
 MAX_BYTES = 100_000

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from daw_bridge.live.morph import Preset
-from daw_bridge.live.named_files import NamedFiles, file_name, read_text, write_text
+from daw_bridge.live.named_files import NamedFiles, file_name
 from daw_bridge.live.parameters import checked
 from daw_bridge.messages.parameters import PROMPT
 from daw_bridge.resources import shipped
 from engine.errors import BadJson, EngineError, SpecError, UnsupportedVersion
 from engine.spec_json import parse_json
+from engine.text_files import read_text, write_text
 
 SCHEMA_VERSION = 1
 FACTORY = Path("live")

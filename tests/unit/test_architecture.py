@@ -24,6 +24,7 @@ VALUES = (
     "engine.effects",
     "engine.delivery",
     "engine.chain_json",
+    "engine.text_files",
 )
 TEXT_SUFFIXES = {"", ".cfg", ".json", ".md", ".py", ".toml", ".tsv", ".txt"}
 
