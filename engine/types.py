@@ -17,6 +17,8 @@ MAX_PROMPT_CHARACTERS = 2000
 MIN_DURATION_S = 0.2
 MAX_DURATION_S = 600.0
 MAX_TAKES = 16
+MAX_CURVE_POINTS = 64
+MAX_CURVE_WEIGHT = 100.0
 # So many takes of a job are sampled together, as rows of one batch.
 BATCH_TAKES = 8
 SEEDS = 2**63
@@ -64,6 +66,18 @@ class Stereo(Enum):
     MID = "mid"
     MID_SIDE = "mid_side"
     CHANNELS = "channels"
+
+
+class Editor(Enum):
+    """How a TRANSFER changes its region, by `engine.diffusion.editors`.
+
+    RENOISE lets part of it drown in noise and hears the prompt in what is left (AudioLDM, eq. 10); INVERT
+    and DIRECT add to it what the prompt changes in the model's view of it.
+    """
+
+    RENOISE = "renoise"
+    INVERT = "invert"
+    DIRECT = "direct"
 
 
 class MaskOp(Enum):
@@ -231,15 +245,22 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One thing the result should be like: a text, or an audio file; weights are relative."""
+    """One thing the result should be like: a text, or an audio file; weights are relative.
+
+    curve lets its weight change over the sound: (seconds from its start, weight), straight between them; the
+    first and the last hold on both sides. It takes the place of weight.
+    """
 
     kind: ConditionKind
     value: str
     weight: float = 1.0
+    curve: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise ValueError(f"a condition's weight must be above zero, got {self.weight}")
+        if self.curve:
+            _require_curve(self.curve)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +300,9 @@ class RenderSpec:
     the seed's noise towards that of variation_seed: 0 not at all, 1 all the way. highs_model makes the highs
     where these are MODEL. batch is with how many takes this one is sampled, itself among them as row `row`:
     on their number, not on their sound, its last bits depend. delivery is what is done to finished takes.
+    Of a TRANSFER, editor says how; source_prompt describes the region where its sound alone is not enough;
+    keep_pitch (which notes sound), keep_rhythm (when sounds begin) and keep_level (how loud it is from moment
+    to moment) put back what the model drifted from.
     """
 
     task: Task
@@ -290,6 +314,11 @@ class RenderSpec:
     mask: Mask | None = None
     cutoff_hz: float | None = None
     sampler: SamplerSpec = field(default_factory=SamplerSpec)
+    editor: Editor = Editor.RENOISE
+    source_prompt: str = ""
+    keep_pitch: bool = False
+    keep_rhythm: bool = False
+    keep_level: bool = False
     seed: int = 0
     takes: int = 1
     model: str = "starter"
@@ -306,7 +335,7 @@ class RenderSpec:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        if len(self.prompt) > MAX_PROMPT_CHARACTERS or len(self.negative) > MAX_PROMPT_CHARACTERS:
+        if max(map(len, (self.prompt, self.negative, self.source_prompt))) > MAX_PROMPT_CHARACTERS:
             raise ValueError(f"a prompt may have at most {MAX_PROMPT_CHARACTERS} characters")
         if not self.prompt.strip() and not self.conditions and self.task is not Task.SUPERRES:
             raise ValueError("the prompt is empty")
@@ -392,6 +421,15 @@ class JobEvent:
     seq: int
     kind: EventKind
     payload: dict[str, object]
+
+
+def _require_curve(curve: tuple[tuple[float, float], ...]) -> None:
+    _within("the number of points in a curve", len(curve), 1, MAX_CURVE_POINTS)
+    for time_s, weight in curve:
+        _within("a curve's time", time_s, 0.0, MAX_DURATION_S)
+        _within("a curve's weight", weight, 0.0, MAX_CURVE_WEIGHT)
+    if any(later <= earlier for (earlier, _), (later, _) in pairwise(curve)):
+        raise ValueError("the times of a curve must rise")
 
 
 def _require_row(spec: RenderSpec) -> None:

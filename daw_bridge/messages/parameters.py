@@ -13,6 +13,7 @@ from engine.types import (
     MAX_PROMPT_CHARACTERS,
     MAX_TAKES,
     MIN_DURATION_S,
+    Editor,
     Highs,
     SamplerName,
     Stereo,
@@ -31,6 +32,13 @@ PARAMETERS: dict[str, Argument[Any]] = {
     "morph": MORPH,
     "seconds": SECONDS,
     "strength": STRENGTH,
+    "editor": Text(
+        "how a transfer changes its region", "direct", choices=tuple(member.value for member in Editor)
+    ),
+    "keep_pitch": Flag("of a transfer: keep which notes sound", True),
+    "keep_rhythm": Flag("of a transfer: keep when sounds begin", True),
+    "keep_level": Flag("of a transfer: keep how loud the region is from moment to moment", True),
+    "source_prompt": Text("what a region is, in words", "a drum loop", most=MAX_PROMPT_CHARACTERS),
     "sampler": Text("sampler", "dpmpp_2m", choices=tuple(member.value for member in SamplerName)),
     "steps": Whole("sampling steps", 20, 1, 1000),
     "guidance": Number("guidance scale: how literally the prompt is taken", 2.5, 0.0, 30.0),
