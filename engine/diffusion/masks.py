@@ -65,7 +65,8 @@ def holding(denoise: Denoise, observation: Observation, trajectory: Trajectory) 
         prediction = denoise(x_BCHW, level)
         x0_BCHW = observation.paste(prediction.x0_BCHW, observation.latent_BCHW, level, start)
         freed_BCHW = observation.freed_between(before.get(level, start), level, start)
-        return replace(Prediction.from_x0(x0_BCHW, x_BCHW, level), restarted_BCHW=freed_BCHW)
+        restarted_BCHW = _either(prediction.restarted_BCHW, freed_BCHW)
+        return replace(Prediction.from_x0(x0_BCHW, x_BCHW, level), restarted_BCHW=restarted_BCHW)
 
     return denoise_held
 
@@ -114,6 +115,12 @@ def _enter(
     if not walk.from_noise:
         return x_BCHW
     return observation.paste(x_BCHW, level.signal * latent_BCHW + level.noise * x_BCHW, level, start)
+
+
+def _either(one_BCHW: Tensor | None, other_BCHW: Tensor | None) -> Tensor | None:
+    if one_BCHW is None or other_BCHW is None:
+        return other_BCHW if one_BCHW is None else one_BCHW
+    return one_BCHW | other_BCHW
 
 
 def _counting_from(done: int, total: int, on_step: OnStep) -> OnStep:
