@@ -1,53 +1,66 @@
 """What a render should sound like, as CLAP embeddings.
 
-Shapes: B batch, S samples, E embedding.
+Shapes: B batch, S samples, K conditions or places in time, E embedding.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from engine.audio.io import AudioClip, read_excerpt
 from engine.audio.level import mono
 from engine.diffusion.conditions import mix_embeddings
+from engine.diffusion.course import Course
+from engine.errors import SpecError
 from engine.models.bundle import Bundle
 from engine.models.clap import ClapProvider
-from engine.types import Condition, ConditionKind, RenderSpec
+from engine.types import Condition, ConditionKind, Editor, RenderSpec, Task
+
+# Between embeddings further apart than this (radians), predictions under both are not blended at once.
+_WIDEST_ARC = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Conditioning:
-    """What to go towards and what to go away from, one unit row each."""
+    """What to go towards, what to go away from, and what an edit starts from; one unit row each.
 
-    positive_BE: Tensor
-    negative_BE: Tensor
+    source_1E is None where nobody asks for it.
+    """
+
+    course: Course
+    negative_1E: Tensor
+    source_1E: Tensor | None = None
 
 
 def conditioning(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None) -> Conditioning:
-    """Mix the prompt (weight 1) with the further conditions; without any, sound like the clip.
+    """Mix the prompt with the further conditions, over time; without any, sound like the clip.
 
     A model that cannot hear takes the empty prompt instead of the clip.
 
     Raises:
         AudioIOError: a condition's audio file cannot be used.
         ModelMissing: a condition is audio and the model cannot hear.
+        SpecError: conditions of which, at some time, none has any weight, or which cancel each other.
     """
-    clap = bundle.clap
-    wanted = list(spec.conditions)
-    if spec.prompt.strip():
-        wanted.insert(0, Condition(kind=ConditionKind.TEXT, value=spec.prompt))
+    wanted = _wanted(spec)
     if wanted:
-        rows_KE = torch.cat([_embedded(condition, clap) for condition in wanted])
-        positive_BE = mix_embeddings(rows_KE, [condition.weight for condition in wanted])[None]
-    elif bundle.card.clap_hears:
-        assert clip is not None, "a spec without any condition edits a clip"
-        positive_BE = embed_clip(clip, clap)
+        rows_KE = torch.cat([_embedded(condition, bundle.clap) for condition in wanted])
+        course = _course(rows_KE, wanted)
     else:
-        positive_BE = clap.embed_text([""])
-    return Conditioning(positive_BE=positive_BE, negative_BE=clap.embed_text([spec.negative.strip()]))
+        assert clip is not None, "a spec without any condition edits a clip"
+        course = Course(times_s=(0.0,), rows_KE=_of_clip(clip, bundle))
+    return Conditioning(
+        course=course,
+        negative_1E=bundle.clap.embed_text([spec.negative.strip()]),
+        source_1E=_source(spec, bundle, clip),
+    )
 
 
 def embed_clip(clip: AudioClip, clap: ClapProvider) -> Tensor:
@@ -61,6 +74,60 @@ def similarity(clip: AudioClip, bundle: Bundle, target_BE: Tensor) -> float:
     if not bundle.card.clap_hears:
         return 0.0
     return float((embed_clip(clip, bundle.clap).double() * target_BE.double()).sum())
+
+
+def _wanted(spec: RenderSpec) -> list[Condition]:
+    if not spec.prompt.strip():
+        return list(spec.conditions)
+    prompt = Condition(kind=ConditionKind.TEXT, value=spec.prompt, curve=spec.prompt_curve)
+    return [prompt, *spec.conditions]
+
+
+def _source(spec: RenderSpec, bundle: Bundle, clip: AudioClip | None) -> Tensor | None:
+    """Return what the region is, by its description or its own sound, where an editor asks for it."""
+    if spec.task is not Task.TRANSFER or spec.editor is Editor.RENOISE:
+        return None
+    if spec.source_prompt.strip():
+        return bundle.clap.embed_text([spec.source_prompt])
+    assert clip is not None, "a transfer has a clip"
+    return _of_clip(clip, bundle)
+
+
+def _of_clip(clip: AudioClip, bundle: Bundle) -> Tensor:
+    return embed_clip(clip, bundle.clap) if bundle.card.clap_hears else bundle.clap.embed_text([""])
+
+
+def _course(rows_KE: Tensor, wanted: Sequence[Condition]) -> Course:
+    """Mix the conditions at each time where a curve bends, and between as often as the mixes are apart."""
+    bends_s = sorted({time_s for condition in wanted for time_s, _ in condition.curve}) or [0.0]
+    times_s, mixes = [bends_s[0]], [_mixed(rows_KE, wanted, bends_s[0])]
+    for earlier_s, later_s in pairwise(bends_s):
+        later_E = _mixed(rows_KE, wanted, later_s)
+        parts = max(1, math.ceil(_arc(mixes[-1], later_E) / _WIDEST_ARC))
+        between_s = [earlier_s + (later_s - earlier_s) * part / parts for part in range(1, parts)]
+        times_s += [*between_s, later_s]
+        mixes += [*(_mixed(rows_KE, wanted, time_s) for time_s in between_s), later_E]
+    return Course(times_s=tuple(times_s), rows_KE=torch.stack(mixes))
+
+
+def _mixed(rows_KE: Tensor, wanted: Sequence[Condition], time_s: float) -> Tensor:
+    weights = [_weight(condition, time_s) for condition in wanted]
+    if max(weights) <= 0.0:
+        raise SpecError(
+            f"at {time_s:g} s no condition has any weight", "Let one of the curves be above zero."
+        )
+    return mix_embeddings(rows_KE, weights)
+
+
+def _weight(condition: Condition, time_s: float) -> float:
+    if not condition.curve:
+        return condition.weight
+    times_s, weights = zip(*condition.curve, strict=True)
+    return float(np.interp(time_s, times_s, weights))
+
+
+def _arc(one_E: Tensor, other_E: Tensor) -> float:
+    return math.acos(max(-1.0, min(1.0, float(one_E.double() @ other_E.double()))))
 
 
 def _embedded(condition: Condition, clap: ClapProvider) -> Tensor:

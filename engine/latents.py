@@ -19,18 +19,19 @@ from engine.audio.grid import LatentGrid, latent_mask, samples_at
 from engine.audio.level import peak
 from engine.audio.rhythm import preferred_cuts_s
 from engine.conditioning import Conditioning
-from engine.diffusion.denoiser import Denoise, conditional_denoiser
+from engine.diffusion.course import blended
+from engine.diffusion.denoiser import Denoise, conditional_denoiser, unet_denoiser
+from engine.diffusion.editors import EDITORS, Source, starting_strength
 from engine.diffusion.guidance import Guidance, guided
-from engine.diffusion.masks import MASK_PASSES, inpainting
 from engine.diffusion.noise import NoiseSource, SeededNoise, StackedNoise, VariedNoise
-from engine.diffusion.samplers import OnStep, sampler_named, spacing_for, starting_latent
+from engine.diffusion.samplers import OnStep, sampler_named, spacing_for
 from engine.diffusion.windows import WindowPlan, plan_windows, windowed
 from engine.edit.canvas import Canvas
 from engine.errors import NanOutput, SilentOutput
 from engine.models.bundle import Bundle
 from engine.models.packed import packed
 from engine.models.stretches import decode_long, encode_long
-from engine.types import Anchor, Mask, RenderSpec, SamplerSpec, Task
+from engine.types import Anchor, Editor, Mask, RenderSpec, SamplerSpec, Task
 
 # The network's windows: it knows no more than 10 s of the released models, and those trained on shorter
 # clips do as well on this (and cost half of what windows of 2.56 s do). Neighbours share an eighth.
@@ -46,11 +47,13 @@ _CALL_FLOATS = 2**21
 class LatentPart:
     """A latent to sample: from a source, None for a generation; where regenerate is 0 the source stays.
 
-    The plan says through which windows the network sees it.
+    The plan says through which windows the network sees it, times_H where in the sound its cells are, in
+    seconds from the start of that.
     """
 
     shape_BCHW: tuple[int, int, int, int]
     plan: WindowPlan
+    times_H: Tensor
     source_BCHW: Tensor | None = None
     regenerate_HW: Tensor | None = None
 
@@ -59,7 +62,9 @@ def empty_part(bundle: Bundle, cells: int) -> LatentPart:
     """Return a latent of so many cells to be made from nothing."""
     grid = LatentGrid.of(bundle.mel.config, bundle.vae.config.ratio)
     shape_BCHW = (1, bundle.vae.config.latent_channels, cells, grid.width)
-    return LatentPart(shape_BCHW=shape_BCHW, plan=_plan(bundle, grid, cells))
+    return LatentPart(
+        shape_BCHW=shape_BCHW, plan=_plan(bundle, grid, cells), times_H=_times_H(grid, cells, 0)
+    )
 
 
 def encoded_part(
@@ -85,6 +90,7 @@ def encoded_part(
     return LatentPart(
         shape_BCHW=(batch, channels, cells, width),
         plan=plan,
+        times_H=_times_H(grid, cells, canvas.first_sample),
         source_BCHW=source_BCHW,
         regenerate_HW=regenerate_HW,
     )
@@ -112,21 +118,33 @@ def sampled(
     A take's rows share their noise. check is called before each window of each step, and may raise to stop.
     """
     spec, sampling = takes[0], takes[0].sampler
+    editor = spec.editor if spec.task is Task.TRANSFER else Editor.RENOISE
     # Inpainting and super-resolution start their part from pure noise, as a generation does.
-    strength = sampling.strength if spec.task is Task.TRANSFER else 1.0
+    strength = starting_strength(editor, sampling.strength) if spec.task is Task.TRANSFER else 1.0
     trajectory = bundle.schedule.trajectory(sampling.steps, strength, spacing_for(sampling.name))
     noise = StackedNoise([_noise(each, part, _device(bundle)) for each in takes])
     sampler = sampler_named(sampling.name, sampling.eta)
-    source_BCHW = None if part.source_BCHW is None else part.source_BCHW.repeat(len(takes), 1, 1, 1)
-    if part.regenerate_HW is not None:
-        assert source_BCHW is not None
-        keep_HW = 1.0 - part.regenerate_HW.to(source_BCHW.device)
-        sampler = inpainting(sampler, source_BCHW, keep_HW, passes=MASK_PASSES)
-    start_BCHW = starting_latent(trajectory, noise, source_BCHW)
-    denoise = windowed(
-        _denoiser(sampling, bundle, wanted), part.plan, on_window=lambda _index, _total: check()
+    target = _along(sampling, bundle, part, wanted, check)
+    if part.source_BCHW is None:
+        return sampler(target, noise.initial(), trajectory, noise=noise, on_step=on_step)
+    source = _source(bundle, part, wanted, len(takes), check)
+    return EDITORS[editor](target, source, trajectory, sampler=sampler, noise=noise, on_step=on_step)
+
+
+def _source(
+    bundle: Bundle, part: LatentPart, wanted: Conditioning, takes: int, check: Callable[[], None]
+) -> Source:
+    """Return what is edited, once for each take, and how the model sees it as what it is."""
+    assert part.source_BCHW is not None
+    denoise = None
+    if wanted.source_1E is not None:
+        alone = unet_denoiser(packed(bundle.unet), wanted.source_1E.to(_device(bundle)))
+        denoise = windowed(alone, part.plan, on_window=lambda _index, _total: check())
+    return Source(
+        latent_BCHW=part.source_BCHW.repeat(takes, 1, 1, 1),
+        denoise=denoise,
+        keep_BCHW=None if part.regenerate_HW is None else 1.0 - part.regenerate_HW.to(_device(bundle)),
     )
-    return sampler(denoise, start_BCHW, trajectory, noise=noise, on_step=on_step)
 
 
 def _noise(spec: RenderSpec, part: LatentPart, device: torch.device) -> NoiseSource:
@@ -178,7 +196,28 @@ def _cuts(bundle: Bundle, grid: LatentGrid, canvas: Canvas, anchor: Anchor | Non
     return [cut_s * grid.sample_rate_hz / grid.cell_samples for cut_s in cuts_s]
 
 
-def _denoiser(sampling: SamplerSpec, bundle: Bundle, wanted: Conditioning) -> Denoise:
+def _along(
+    sampling: SamplerSpec,
+    bundle: Bundle,
+    part: LatentPart,
+    wanted: Conditioning,
+    check: Callable[[], None],
+) -> Denoise:
+    """Follow the conditions on their course; where one of them does not count, it is not asked."""
+    weights_KH = wanted.course.weights_KH(part.times_H)
+    counts_K = weights_KH.amax(dim=1) > 0.0
+    denoisers = [
+        windowed(
+            _denoiser(sampling, bundle, row_E[None], wanted.negative_1E),
+            part.plan if len(weights_KH) == 1 else part.plan.only_for((weights_H > 0.0).tolist()),
+            on_window=lambda _index, _total: check(),
+        )
+        for row_E, weights_H in zip(wanted.course.rows_KE[counts_K], weights_KH[counts_K], strict=True)
+    ]
+    return blended(denoisers, weights_KH[counts_K])
+
+
+def _denoiser(sampling: SamplerSpec, bundle: Bundle, positive_1E: Tensor, negative_1E: Tensor) -> Denoise:
     guidance = Guidance(
         scale=sampling.guidance,
         interval_from=sampling.guidance_from,
@@ -187,11 +226,14 @@ def _denoiser(sampling: SamplerSpec, bundle: Bundle, wanted: Conditioning) -> De
     )
     device = _device(bundle)
     return guided(
-        conditional_denoiser(packed(bundle.unet)),
-        wanted.positive_BE.to(device),
-        wanted.negative_BE.to(device),
-        guidance,
+        conditional_denoiser(packed(bundle.unet)), positive_1E.to(device), negative_1E.to(device), guidance
     )
+
+
+def _times_H(grid: LatentGrid, cells: int, first_sample: int) -> Tensor:
+    """Return the middle of each cell."""
+    middle_H = first_sample + (torch.arange(cells, dtype=torch.float64) + 0.5) * grid.cell_samples
+    return middle_H / grid.sample_rate_hz
 
 
 def _device(bundle: Bundle) -> torch.device:

@@ -209,7 +209,7 @@ def _prepared(
         stretches = from_bytes(clip.latents, _latent_space(bundle))
         edit = edit_of(spec, clip, effective_mask(spec, clip, grid), grid, bundle.card.canvas_s, stretches)
     parts = _parts(spec, bundle, grid, edit)
-    reference = Reference.of(bundle, wanted.positive_BE, edit)
+    reference = Reference.of(bundle, wanted.course.mean_1E, edit)
     reporter.report(Stage.ENCODE, 1, 1)
     return _Job(
         spec=spec,

@@ -302,11 +302,13 @@ class RenderSpec:
     on their number, not on their sound, its last bits depend. delivery is what is done to finished takes.
     Of a TRANSFER, editor says how; source_prompt describes the region where its sound alone is not enough;
     keep_pitch (which notes sound), keep_rhythm (when sounds begin) and keep_level (how loud it is from moment
-    to moment) put back what the model drifted from.
+    to moment) put back what the model drifted from. prompt_curve is the weight of the prompt over time, as
+    that of a condition, 1 without it.
     """
 
     task: Task
     prompt: str = ""
+    prompt_curve: tuple[tuple[float, float], ...] = ()
     negative: str = ""
     conditions: tuple[Condition, ...] = ()
     region: Region | None = None
@@ -339,6 +341,8 @@ class RenderSpec:
             raise ValueError(f"a prompt may have at most {MAX_PROMPT_CHARACTERS} characters")
         if not self.prompt.strip() and not self.conditions and self.task is not Task.SUPERRES:
             raise ValueError("the prompt is empty")
+        if self.prompt_curve:
+            _require_curve(self.prompt_curve)
         if self.task.needs_region and self.region is None:
             raise ValueError(f"{self.task.value} needs a region")
         if self.task is Task.GENERATE:

@@ -57,7 +57,9 @@ def preset_of(spec: RenderSpec) -> Preset:
     """
     values = values_of(spec)
     match spec.conditions:
-        case (Condition(kind=ConditionKind.TEXT) as other,) if spec.prompt.strip():
+        case (Condition(kind=ConditionKind.TEXT, curve=()) as other,) if (
+            spec.prompt.strip() and not spec.prompt_curve
+        ):
             values["morph"] = other.weight / (1.0 + other.weight)
             return Preset(values=values, prompt_b=other.value)
     return Preset(values=values)

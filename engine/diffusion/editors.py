@@ -30,11 +30,11 @@ from engine.types import Editor
 class Source:
     """A latent to edit, its denoiser, and where it stays: keep 1, any shape that broadcasts, None nowhere.
 
-    denoise knows the source's own condition and no guidance.
+    denoise knows the source's own condition and no guidance; renoising does without it.
     """
 
     latent_BCHW: Tensor
-    denoise: Denoise
+    denoise: Denoise | None = None
     keep_BCHW: Tensor | None = None
 
 
@@ -108,10 +108,12 @@ def direct(
 
 def difference(target: Denoise, source: Source, noise: NoiseSource) -> Denoise:
     """Predict by what an edit differs from its source, both noised alike; each call draws new noise."""
+    as_source = source.denoise
+    assert as_source is not None, "a difference needs to know the source as well"
 
     def denoise(w_BCHW: Tensor, level: Level) -> Prediction:
         noised_BCHW = level.signal * source.latent_BCHW + level.noise * noise.step()
-        edited, kept = target(noised_BCHW + w_BCHW, level), source.denoise(noised_BCHW, level)
+        edited, kept = target(noised_BCHW + w_BCHW, level), as_source(noised_BCHW, level)
         return Prediction(
             eps_BCHW=edited.eps_BCHW - kept.eps_BCHW,
             x0_BCHW=edited.x0_BCHW - kept.x0_BCHW,
@@ -160,6 +162,11 @@ def _told_as_edit(on_step: OnStep, source_BCHW: Tensor) -> OnStep:
         on_step(replace(info, x_BCHW=source_BCHW + info.x_BCHW, x0_BCHW=source_BCHW + info.x0_BCHW))
 
     return told
+
+
+def starting_strength(editor: Editor, strength: float) -> float:
+    """Return where on the way to noise an editor starts, so that it changes as much as renoising would."""
+    return strength
 
 
 EDITORS: dict[Editor, EditorFunction] = {

@@ -1,4 +1,4 @@
-"""Editors against closed forms on Gaussian data, against inversion written out, and by what they must keep."""
+"""Editors against closed forms on Gaussian data, against inversion written out, and by what they keep."""
 
 from __future__ import annotations
 

@@ -384,10 +384,10 @@ def test_conditions_are_mixed_on_the_sphere(bundle: Bundle, tmp_path: Path) -> N
     )
     mixed = conditioning(replace(GENERATE, prompt="", conditions=both), bundle, None)
     text_E = bundle.clap.embed_text(["rain"])[0]
-    audio_E = conditioning(replace(GENERATE, prompt="", conditions=both[1:]), bundle, None).positive_BE[0]
+    audio_E = conditioning(replace(GENERATE, prompt="", conditions=both[1:]), bundle, None).course.rows_KE[0]
     angle = torch.arccos(text_E @ audio_E)
-    assert torch.arccos(mixed.positive_BE[0] @ text_E) == pytest.approx(float(angle / 4), abs=1e-3)
-    assert torch.equal(mixed.negative_BE, bundle.clap.embed_text([""]))
+    assert torch.arccos(mixed.course.rows_KE[0] @ text_E) == pytest.approx(float(angle / 4), abs=1e-3)
+    assert torch.equal(mixed.negative_1E, bundle.clap.embed_text([""]))
 
 
 def test_the_context_of_a_short_region_reaches_the_model(bundle: Bundle) -> None:
