@@ -19,12 +19,13 @@ from daw_bridge.history_cli import history
 from daw_bridge.live.chains import ChainStore
 from daw_bridge.live.deliveries import Deliveries
 from daw_bridge.models_cli import models
-from daw_bridge.option_types import Number, Numbers, Seconds
+from daw_bridge.option_types import Number, Seconds
 from daw_bridge.recall_cli import recall
 from daw_bridge.render_presets_cli import render_presets
 from daw_bridge.service.config import Folders
 from daw_bridge.service_cli import serve, service
 from daw_bridge.spec_options import build_spec, stem_of
+from daw_bridge.transfer_options import transfer_options
 from engine.delivery import Delivery
 from engine.errors import EngineError
 from engine.types import (
@@ -240,8 +241,21 @@ def _common_options(command: Command) -> Command:
             "--like",
             type=click.Path(path_type=str),
             multiple=True,
-            metavar="FILE",
+            metavar="FILE[@WEIGHT]",
             help="It should also sound like this file; repeatable.",
+        ),
+        click.option(
+            "--also",
+            multiple=True,
+            metavar="TEXT[@WEIGHT]",
+            help="It should also sound like this; repeatable. The prompt has weight 1; a weight may change "
+            "with time, as @0:0,2.5:1 (seconds:weight).",
+        ),
+        click.option(
+            "--glide-to",
+            default="",
+            metavar="TEXT",
+            help="What the sound becomes on its way from the prompt to its end.",
         ),
         click.option("--negative", default="", help="What it should not sound like."),
         click.option("--prompt", "-p", default="", help="What it should sound like."),
@@ -254,21 +268,7 @@ def _common_options(command: Command) -> Command:
 @_edit_options
 @_common_options
 @_take_options
-@click.option(
-    "--sweep",
-    type=Numbers(),
-    default=(),
-    metavar="STRENGTHS",
-    help="One take at each of these rising strengths, as 0.2,0.4,0.6, all of one seed; "
-    "instead of --strength and --takes.",
-)
-@click.option(
-    "--strength",
-    type=Number(),
-    default=_DEFAULTS.strength,
-    show_default=True,
-    help="0 keeps the source, 1 follows the prompt alone.",
-)
+@transfer_options
 def transfer(**options: Any) -> None:
     """Turn FILE, or a region of it, into what the prompt says.
 

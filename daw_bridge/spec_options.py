@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.spec_json import mask_from_json
 from engine.types import (
     Condition,
     ConditionKind,
+    Editor,
     Highs,
     Mask,
     RectShape,
@@ -28,6 +30,15 @@ from engine.types import (
 MAX_MASK_BYTES = 1_000_000
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
 _WHOLE_BAND = (0.0, None)
+_NUMBER = re.compile(r"\d+(\.\d*)?|\.\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """How much something is wanted, or by its curve when."""
+
+    weight: float = 1.0
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 def parse_seconds(text: str) -> float:
@@ -161,9 +172,6 @@ def build_spec(
             task=task,
             prompt=options["prompt"],
             negative=options["negative"],
-            conditions=tuple(
-                Condition(kind=ConditionKind.AUDIO, value=whole_path(path)) for path in options["like"]
-            ),
             region=region,
             duration_s=options.get("seconds"),
             mask=_mask(options, region, duration_of),
@@ -178,6 +186,8 @@ def build_spec(
             stereo=Stereo(options.get("stereo", Stereo.MID_SIDE)),
             sweep=options.get("sweep", ()),
             delivery=delivery,
+            **_conditions(options, region, duration_of),
+            **_transfer(options),
             **_variation(options),
         )
     except EngineError:
@@ -235,6 +245,74 @@ def _sampler(options: Mapping[str, Any]) -> SamplerSpec:
         "strength": options.get("strength"),
     }
     return SamplerSpec(**{key: value for key, value in given.items() if value is not None})
+
+
+def parse_weighted(text: str) -> tuple[str, Weight]:
+    """Read what is wanted, and behind its last @ how much: a weight, or seconds:weight with commas between.
+
+    A text whose end is neither is wanted as it stands, at weight 1.
+
+    Raises:
+        SpecError: nothing before the @.
+    """
+    value, _, much = text.rpartition("@")
+    weight = _weight(much) if value else None
+    if weight is not None and not value.strip():
+        raise SpecError(f"{text!r:.60} says how much of nothing is wanted")
+    return (text, Weight()) if weight is None else (value.rstrip(), weight)
+
+
+def _weight(text: str) -> Weight | None:
+    if _NUMBER.fullmatch(text.strip()):
+        return Weight(weight=float(text))
+    points = [part.split(":") for part in text.split(",")]
+    if any(len(point) != 2 or not all(_NUMBER.fullmatch(one.strip()) for one in point) for point in points):
+        return None
+    return Weight(curve=tuple((float(time_s), float(weight)) for time_s, weight in points))
+
+
+def _conditions(
+    options: Mapping[str, Any], region: Region | None, duration_of: Callable[[str], float]
+) -> dict[str, Any]:
+    """Return what the sound should be like beside the prompt, and how the prompt's weight goes."""
+    texts = [(ConditionKind.TEXT, *parse_weighted(text)) for text in options.get("also", ())]
+    files = [(ConditionKind.AUDIO, *parse_weighted(text)) for text in options["like"]]
+    conditions = [
+        Condition(kind=kind, value=_named(kind, value), weight=much.weight, curve=much.curve)
+        for kind, value, much in texts + files
+    ]
+    glides_to = options.get("glide_to", "")
+    if not glides_to.strip():
+        return {"conditions": tuple(conditions)}
+    _require_text("glide-to", glides_to)
+    if not options["prompt"].strip():
+        raise SpecError("--glide-to starts from a prompt", "Say what to begin with by --prompt.")
+    end_s = _duration_s(options, region, duration_of)
+    there = Condition(kind=ConditionKind.TEXT, value=glides_to, curve=((0.0, 0.0), (end_s, 1.0)))
+    return {"conditions": (*conditions, there), "prompt_curve": ((0.0, 1.0), (end_s, 0.0))}
+
+
+def _named(kind: ConditionKind, value: str) -> str:
+    if kind is ConditionKind.AUDIO:
+        return whole_path(value)
+    _require_text("text of --also", value)
+    return value
+
+
+def _duration_s(
+    options: Mapping[str, Any], region: Region | None, duration_of: Callable[[str], float]
+) -> float:
+    if region is None:
+        return float(options["seconds"])
+    return duration_of(region.path) if region.span is None else region.span.duration_s
+
+
+def _transfer(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys that a transfer alone has."""
+    if "editor" not in options:
+        return {}
+    _require_text("source-prompt", options["source_prompt"])
+    return {"editor": Editor(options["editor"]), "source_prompt": options["source_prompt"]}
 
 
 def _variation(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Shapes: B batch, S samples, K conditions or places in time, E embedding.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,6 +25,7 @@ from engine.types import Condition, ConditionKind, Editor, RenderSpec, Task
 
 # Between embeddings further apart than this (radians), predictions under both are not blended at once.
 _WIDEST_ARC = 0.8
+_MOST_HALVINGS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,14 +101,22 @@ def _of_clip(clip: AudioClip, bundle: Bundle) -> Tensor:
 def _course(rows_KE: Tensor, wanted: Sequence[Condition]) -> Course:
     """Mix the conditions at each time where a curve bends, and between as often as the mixes are apart."""
     bends_s = sorted({time_s for condition in wanted for time_s, _ in condition.curve}) or [0.0]
-    times_s, mixes = [bends_s[0]], [_mixed(rows_KE, wanted, bends_s[0])]
-    for earlier_s, later_s in pairwise(bends_s):
-        later_E = _mixed(rows_KE, wanted, later_s)
-        parts = max(1, math.ceil(_arc(mixes[-1], later_E) / _WIDEST_ARC))
-        between_s = [earlier_s + (later_s - earlier_s) * part / parts for part in range(1, parts)]
-        times_s += [*between_s, later_s]
-        mixes += [*(_mixed(rows_KE, wanted, time_s) for time_s in between_s), later_E]
-    return Course(times_s=tuple(times_s), rows_KE=torch.stack(mixes))
+    places = [(time_s, _mixed(rows_KE, wanted, time_s)) for time_s in bends_s]
+    for _ in range(_MOST_HALVINGS):
+        places = [*_halved(places, rows_KE, wanted), places[-1]]
+    times_s, mixes = zip(*places, strict=True)
+    return Course(times_s=times_s, rows_KE=torch.stack(mixes))
+
+
+def _halved(
+    places: Sequence[tuple[float, Tensor]], rows_KE: Tensor, wanted: Sequence[Condition]
+) -> Iterator[tuple[float, Tensor]]:
+    """Yield the places but the last, and the middle between those that are too far apart."""
+    for (earlier_s, earlier_E), (later_s, later_E) in pairwise(places):
+        yield earlier_s, earlier_E
+        if _arc(earlier_E, later_E) > _WIDEST_ARC:
+            middle_s = (earlier_s + later_s) / 2.0
+            yield middle_s, _mixed(rows_KE, wanted, middle_s)
 
 
 def _mixed(rows_KE: Tensor, wanted: Sequence[Condition], time_s: float) -> Tensor:

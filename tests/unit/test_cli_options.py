@@ -18,9 +18,18 @@ from daw_bridge.models_cli import table
 from daw_bridge.option_types import Numbers
 from daw_bridge.recall_cli import varied
 from daw_bridge.service.config import Folders
-from daw_bridge.spec_options import build_spec, parse_mask, parse_seconds, rectangles, slug, whole_path
+from daw_bridge.spec_options import (
+    Weight,
+    build_spec,
+    parse_mask,
+    parse_seconds,
+    parse_weighted,
+    rectangles,
+    slug,
+    whole_path,
+)
 from engine.errors import AudioMissing, EngineError, SpecError
-from engine.types import ConditionKind, ErrorCode, ErrorInfo, RectShape, SamplerName, Task
+from engine.types import ConditionKind, Editor, ErrorCode, ErrorInfo, RectShape, SamplerName, Task
 
 OPTIONS: dict[str, Any] = {
     "file": "in.wav",
@@ -119,6 +128,62 @@ def test_sweeps_and_variations_become_a_spec() -> None:
     varied = build_spec(Task.TRANSFER, OPTIONS | {"vary": 0.3, "vary_seed": 8, "takes": 4}, never)
     assert (varied.variation, varied.variation_seed, varied.takes, varied.seed) == (0.3, 8, 4, 1)
     assert build_spec(Task.TRANSFER, OPTIONS | {"vary": 0.0, "vary_seed": 8}, never).variation_seed == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "weight"),
+    [
+        ("bells", "bells", Weight()),
+        ("bells@0.5", "bells", Weight(weight=0.5)),
+        ("bells @ 2", "bells", Weight(weight=2.0)),
+        ("me@home", "me@home", Weight()),
+        ("take@48.wav", "take@48.wav", Weight()),
+        ("take@48.wav@.25", "take@48.wav", Weight(weight=0.25)),
+        ("bells@0:0,2.5:1", "bells", Weight(curve=((0.0, 0.0), (2.5, 1.0)))),
+        ("bells@0:0,", "bells@0:0,", Weight()),
+        ("@0.5", "@0.5", Weight()),
+    ],
+)
+def test_weights_stand_behind_the_last_at(text: str, value: str, weight: Weight) -> None:
+    assert parse_weighted(text) == (value, weight)
+
+
+def test_further_conditions_become_a_spec() -> None:
+    given_ = {"also": ("bells@0:0,2:3",), "like": ("b.wav@0.5",), "seconds": 4.0}
+    spec = build_spec(Task.GENERATE, OPTIONS | given_, never)
+    text, audio = spec.conditions
+    assert (text.kind, text.value, text.curve) == (ConditionKind.TEXT, "bells", ((0.0, 0.0), (2.0, 3.0)))
+    assert (audio.kind, Path(audio.value), audio.weight) == (
+        ConditionKind.AUDIO,
+        Path("b.wav").absolute(),
+        0.5,
+    )
+    with pytest.raises(SpecError, match="weight must be above zero"):
+        build_spec(Task.GENERATE, OPTIONS | given_ | {"also": ("bells@0",)}, never)
+    with pytest.raises(SpecError, match="how much of nothing"):
+        build_spec(Task.GENERATE, OPTIONS | given_ | {"also": (" @0.5",)}, never)
+
+
+@pytest.mark.parametrize(
+    ("task", "times", "end_s"),
+    [
+        (Task.GENERATE, {"seconds": 4.0}, 4.0),
+        (Task.TRANSFER, {"start": 1.0, "end": 3.0}, 2.0),
+        (Task.TRANSFER, {}, 7.0),
+    ],
+)
+def test_a_glide_takes_the_whole_length(task: Task, times: dict[str, float], end_s: float) -> None:
+    spec = build_spec(task, OPTIONS | times | {"glide_to": "bells"}, lambda _: 7.0)
+    assert spec.prompt_curve == ((0.0, 1.0), (end_s, 0.0))
+    assert [(one.value, one.curve) for one in spec.conditions] == [("bells", ((0.0, 0.0), (end_s, 1.0)))]
+    with pytest.raises(SpecError, match="--glide-to starts from a prompt"):
+        build_spec(task, OPTIONS | times | {"glide_to": "bells", "prompt": ""}, lambda _: 7.0)
+
+
+def test_a_transfer_says_how_it_edits() -> None:
+    given_ = {"editor": "invert", "source_prompt": "a drum loop"}
+    spec = build_spec(Task.TRANSFER, OPTIONS | given_, never)
+    assert (spec.editor, spec.source_prompt) == (Editor.INVERT, "a drum loop")
 
 
 @pytest.mark.parametrize("text", ["0.2,0.4, 0.6", "0.2 0.4 0.6", "0.2,0.4,0.6,"])

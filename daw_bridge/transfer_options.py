@@ -1,0 +1,51 @@
+"""The options of a transfer: how far it goes, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from daw_bridge.option_types import Number, Numbers
+from engine.types import Editor, Region, RenderSpec, Task
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_TRANSFER = RenderSpec(task=Task.TRANSFER, prompt="any", region=Region(path=""))
+
+
+def transfer_options(command: Command) -> Command:
+    """Add the options that a transfer alone has."""
+    for option in (
+        click.option(
+            "--sweep",
+            type=Numbers(),
+            default=(),
+            metavar="STRENGTHS",
+            help="One take at each of these rising strengths, as 0.2,0.4,0.6, all of one seed; "
+            "instead of --strength and --takes.",
+        ),
+        click.option(
+            "--source-prompt",
+            default="",
+            metavar="TEXT",
+            help="What FILE is, in words, where its sound alone is not enough; not for renoise.",
+        ),
+        click.option(
+            "--editor",
+            type=click.Choice([editor.value for editor in Editor]),
+            default=_TRANSFER.editor.value,
+            show_default=True,
+            help="direct keeps rhythm and level best; invert goes further at the same strength, for more "
+            "steps; renoise forgets the source sooner and follows the prompt most.",
+        ),
+        click.option(
+            "--strength",
+            type=Number(),
+            default=_TRANSFER.sampler.strength,
+            show_default=True,
+            help="How much changes: 0 keeps the source, 1 goes all the way to the prompt.",
+        ),
+    ):
+        command = option(command)
+    return command
