@@ -6,12 +6,27 @@ import math
 from dataclasses import dataclass
 from statistics import fmean
 
-from engine.types import BATCH_TAKES, BrushShape, Mask, MaskOp, RectShape, RenderSpec, Shape, Stereo, Task
+from engine.types import (
+    BATCH_TAKES,
+    BrushShape,
+    Editor,
+    Mask,
+    MaskOp,
+    RectShape,
+    RenderSpec,
+    Shape,
+    Stereo,
+    Task,
+)
 
 # A region without a span is a whole file: of a loop or a phrase, as long as anybody knows.
 UNKNOWN_REGION_S = 10.0
 # What is rendered beside what a mask covers, on both sides.
 CONTEXT_S = 0.64
+# A difference asks the network for the source too, beside the two predictions of guidance.
+_EDITOR_COST = {Editor.RENOISE: 1.0, Editor.INVERT: 1.5, Editor.DIRECT: 1.5}
+# A condition that changes is asked for at so many places at least.
+_COURSE_COST = 3.0
 # Neighbouring windows of what is longer than a model's clips share so much of each.
 _SHARED = 0.25
 
@@ -37,7 +52,10 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSize:
-    """audio_s is what the model works on for each of the voices, at least its canvas."""
+    """audio_s is what the model works on for each of the voices, at least its canvas.
+
+    steps are those of an ordinary sampler that take as long.
+    """
 
     audio_s: float
     steps: int
@@ -66,11 +84,17 @@ def size_of(spec: RenderSpec, canvas_s: float = 0.0, region_s: float = 0.0) -> J
     strengths = spec.sweep or (spec.sampler.strength if spec.task is Task.TRANSFER else 1.0,)
     return JobSize(
         audio_s=_worked_on_s(spec, canvas_s, region_s),
-        steps=math.ceil(fmean(strengths) * spec.sampler.steps),
+        steps=math.ceil(fmean(strengths) * spec.sampler.steps * _step_cost(spec)),
         takes=spec.takes,
         # Most of what lies in a session is stereo.
         voices=2 if spec.task.needs_region and spec.stereo is not Stereo.MID else 1,
     )
+
+
+def _step_cost(spec: RenderSpec) -> float:
+    changes = bool(spec.prompt_curve) or any(condition.curve for condition in spec.conditions)
+    editor = _EDITOR_COST[spec.editor] if spec.task is Task.TRANSFER else 1.0
+    return editor * (_COURSE_COST if changes else 1.0)
 
 
 def _worked_on_s(spec: RenderSpec, canvas_s: float, region_s: float) -> float:

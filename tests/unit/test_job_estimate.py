@@ -19,6 +19,7 @@ from engine.types import (
     BATCH_TAKES,
     MAX_TAKES,
     BrushShape,
+    Editor,
     Mask,
     RectShape,
     Region,
@@ -286,8 +287,16 @@ def test_stereo_is_two_voices_unless_only_the_middle_is_made() -> None:
 
 def test_a_transfer_takes_the_part_of_the_steps_that_its_strength_says() -> None:
     sampler = SamplerSpec(steps=20, strength=0.33)
-    assert size_of(edit(Task.TRANSFER, sampler=sampler)).steps == 7
+    assert size_of(edit(Task.TRANSFER, sampler=sampler, editor=Editor.RENOISE)).steps == 7
     assert size_of(edit(Task.INPAINT, sampler=sampler)).steps == 20
+
+
+def test_who_asks_the_network_more_in_a_step_takes_longer() -> None:
+    sampler, bends = SamplerSpec(steps=20, strength=0.5), ((0.0, 1.0), (2.0, 0.5))
+    steps = [size_of(edit(Task.TRANSFER, sampler=sampler, editor=editor)).steps for editor in Editor]
+    assert dict(zip(Editor, steps, strict=True)) == {Editor.RENOISE: 10, Editor.INVERT: 15, Editor.DIRECT: 15}
+    assert size_of(edit(Task.INPAINT, sampler=sampler, editor=Editor.DIRECT)).steps == 20
+    assert size_of(edit(Task.INPAINT, sampler=sampler, prompt_curve=bends)).steps == 60
 
 
 @given(
