@@ -192,6 +192,35 @@ def _take_options(command: Command) -> Command:
     return command
 
 
+def _condition_options(command: Command) -> Command:
+    for option in (
+        click.option(
+            "--like",
+            type=click.Path(path_type=str),
+            multiple=True,
+            metavar="FILE[@WEIGHT]",
+            help="It should also sound like this file; repeatable.",
+        ),
+        click.option(
+            "--also",
+            multiple=True,
+            metavar="TEXT[@WEIGHT]",
+            help="It should also sound like this; repeatable. The prompt has weight 1; a weight may change "
+            "with time, as @0:0,2.5:1 (seconds:weight).",
+        ),
+        click.option(
+            "--glide-to",
+            default="",
+            metavar="TEXT",
+            help="What the sound becomes on its way from the prompt to its end.",
+        ),
+        click.option("--negative", default="", help="What it should not sound like."),
+        click.option("--prompt", "-p", default="", help="What it should sound like."),
+    ):
+        command = option(command)
+    return command
+
+
 def _common_options(command: Command) -> Command:
     samplers = click.Choice([name.value for name in SamplerName])
     for option in (
@@ -237,28 +266,7 @@ def _common_options(command: Command) -> Command:
             show_default=True,
             help="Sampling steps: more are slower and finer.",
         ),
-        click.option(
-            "--like",
-            type=click.Path(path_type=str),
-            multiple=True,
-            metavar="FILE[@WEIGHT]",
-            help="It should also sound like this file; repeatable.",
-        ),
-        click.option(
-            "--also",
-            multiple=True,
-            metavar="TEXT[@WEIGHT]",
-            help="It should also sound like this; repeatable. The prompt has weight 1; a weight may change "
-            "with time, as @0:0,2.5:1 (seconds:weight).",
-        ),
-        click.option(
-            "--glide-to",
-            default="",
-            metavar="TEXT",
-            help="What the sound becomes on its way from the prompt to its end.",
-        ),
-        click.option("--negative", default="", help="What it should not sound like."),
-        click.option("--prompt", "-p", default="", help="What it should sound like."),
+        _condition_options,
     ):
         command = option(command)
     return command

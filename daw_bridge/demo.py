@@ -9,7 +9,7 @@ from daw_bridge.client.jobs import Client
 from daw_bridge.display import JobDisplay, say, show_takes, shown_path
 from daw_bridge.resources import shipped
 from engine.errors import AudioMissing
-from engine.types import Mask, RectShape, Region, RenderSpec, SamplerSpec, Task, TimeSpan
+from engine.types import DEFAULT_EDITOR, Mask, RectShape, Region, RenderSpec, SamplerSpec, Task, TimeSpan
 
 EXAMPLE = Path("examples") / "groove.flac"
 _BAR_S = 2.4
@@ -37,7 +37,8 @@ def demo_jobs(clip: Path, model: str) -> list[tuple[str, str, RenderSpec]]:
         task=Task.TRANSFER,
         prompt="a harp",
         region=bar,
-        sampler=SamplerSpec(strength=0.6),
+        sampler=SamplerSpec(strength=0.7),
+        editor=DEFAULT_EDITOR,
         seed=1,
         model=model,
     )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from daw_bridge.option_types import Number, Numbers
-from engine.types import Editor, Region, RenderSpec, Task
+from engine.types import DEFAULT_EDITOR, Editor, Region, RenderSpec, Task
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _TRANSFER = RenderSpec(task=Task.TRANSFER, prompt="any", region=Region(path=""))
@@ -34,7 +34,7 @@ def transfer_options(command: Command) -> Command:
         click.option(
             "--editor",
             type=click.Choice([editor.value for editor in Editor]),
-            default=_TRANSFER.editor.value,
+            default=DEFAULT_EDITOR.value,
             show_default=True,
             help="direct keeps rhythm and level best; invert goes further at the same strength, for more "
             "steps; renoise forgets the source sooner and follows the prompt most.",

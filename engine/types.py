@@ -80,6 +80,10 @@ class Editor(Enum):
     DIRECT = "direct"
 
 
+# What users get where they choose none. A spec that names none is of a time when there was but one.
+DEFAULT_EDITOR = Editor.DIRECT
+
+
 class MaskOp(Enum):
     ADD = "add"
     SUBTRACT = "subtract"

@@ -9,7 +9,7 @@ from daw_bridge.messages.parameters import PARAMETERS
 from engine.delivery import Delivery
 from engine.errors import SpecError
 from engine.spec_json import spec_to_dict
-from engine.types import Region, RenderSpec, Task
+from engine.types import DEFAULT_EDITOR, Region, RenderSpec, Task
 
 DEFAULT_SECONDS = 2.5
 
@@ -83,7 +83,7 @@ def checked(name: str, value: object) -> ParameterValue:
 
 def _defaults() -> dict[str, ParameterValue]:
     # Of all specs, this one says least.
-    least = RenderSpec(task=Task.SUPERRES, region=Region(path=""))
+    least = RenderSpec(task=Task.SUPERRES, region=Region(path=""), editor=DEFAULT_EDITOR)
     known = values_of(least) | {"seconds": DEFAULT_SECONDS, "morph": 0.0}
     return {name: known[name] for name in PARAMETERS}
 

@@ -17,6 +17,7 @@ RenderRequest = Generate | Transfer | Inpaint | Superres | Submit
 ReadText = Callable[[str], str]
 ResolveDelivery = Callable[[object, object], object]
 
+_OF_TRANSFERS = {"editor", "source_prompt", "keep_pitch", "keep_rhythm", "keep_level"}
 _DELIVERY_PARAMETERS = {"delivery": "render_preset", "chain": "chain"}
 _TASKS = {
     Generate: Task.GENERATE,
@@ -94,6 +95,8 @@ def _given(request: Generate | Transfer | Inpaint | Superres, read_text: ReadTex
 def _filled(given: dict[str, Any], board: ParameterBoard) -> dict[str, object]:
     """Return a whole spec; what is of the wrong type stays, to be refused when it is read."""
     left_out = {"prompt"} if given["task"] == Task.GENERATE.value else {"prompt", "seconds"}
+    if given["task"] != Task.TRANSFER.value:
+        left_out |= _OF_TRANSFERS
     own = {key: board.get(name) for name, key in SPEC_KEYS.items() if name not in left_out}
     # Who says how takes come back says all of it.
     is_delivered = "delivery" in given or "chain" in given

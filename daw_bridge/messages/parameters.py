@@ -23,7 +23,7 @@ MAX_SEED = 2**63 - 1
 
 PROMPT = Text("what to hear, in words", "rain on a tin roof", most=MAX_PROMPT_CHARACTERS)
 SECONDS = Number("length of the sound", 4.0, MIN_DURATION_S, MAX_DURATION_S, "s")
-STRENGTH = Number("how far from the region: 0 keeps it, 1 forgets it", 0.5, 0.0, 1.0)
+STRENGTH = Number("how much of the region changes: 0 nothing, 1 as much as the editor can", 0.5, 0.0, 1.0)
 MORPH = Number("place between the two: 0 the first, 1 the second", 0.25, 0.0, 1.0)
 
 PARAMETERS: dict[str, Argument[Any]] = {

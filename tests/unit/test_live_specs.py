@@ -18,8 +18,10 @@ from daw_bridge.messages.parameters import PARAMETERS
 from engine.errors import BadJson, EngineError, NotFound, SpecError, UnsupportedVersion
 from engine.spec_json import mask_to_dict, spec_from_json, spec_to_dict, spec_to_json
 from engine.types import (
+    DEFAULT_EDITOR,
     Condition,
     ConditionKind,
+    Editor,
     Mask,
     RectShape,
     Region,
@@ -81,7 +83,11 @@ def test_a_request_alone_makes_the_spec_that_it_says() -> None:
     region = Region(path="loop.wav")
     assert made(GENERATE) == RenderSpec(task=Task.GENERATE, prompt="rain", duration_s=3.0)
     assert made(TRANSFER) == RenderSpec(
-        task=Task.TRANSFER, prompt="bells", region=region, sampler=SamplerSpec(strength=0.25)
+        task=Task.TRANSFER,
+        prompt="bells",
+        region=region,
+        sampler=SamplerSpec(strength=0.25),
+        editor=DEFAULT_EDITOR,
     )
     assert made(INPAINT) == RenderSpec(task=Task.INPAINT, prompt="bells", region=region, mask=MASK)
     assert made(SUPERRES) == RenderSpec(task=Task.SUPERRES, region=region)
@@ -256,8 +262,18 @@ def test_a_submitted_spec_is_whole_and_the_board_leaves_it_alone() -> None:
     spec = replace(made(TRANSFER), seed=3)
     board = board_with(steps=3, seed=9, prompt="rain", guidance=9.0, takes=5)
     assert made(submitted(spec_to_dict(spec)), board) == spec
-    least = {"task": "superres", "region": {"path": "loop.wav"}}
+    least: dict[str, object] = {"task": "superres", "region": {"path": "loop.wav"}}
     assert made(submitted(least), board) == replace(made(SUPERRES), seed=9)
+    of_before = least | {"task": "transfer", "prompt": "bells"}
+    assert made(submitted(of_before), board).editor is Editor.RENOISE
+
+
+def test_what_only_a_transfer_has_is_not_in_other_specs() -> None:
+    board = board_with(editor="invert", source_prompt="a drum loop", keep_rhythm=True)
+    edited = made(TRANSFER, board)
+    assert (edited.editor, edited.source_prompt, edited.keep_rhythm) == (Editor.INVERT, "a drum loop", True)
+    for request in (GENERATE, INPAINT, SUPERRES):
+        assert made(request, board) == made(request)
 
 
 def test_the_file_beside_a_take_may_be_submitted_as_it_is() -> None:
