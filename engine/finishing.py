@@ -17,7 +17,7 @@ from engine.audio.grid import samples_at
 from engine.audio.io import AudioClip, bits_of
 from engine.chains import Chain
 from engine.delivery import Delivery, FileFormat, SampleBits
-from engine.edit.loudness import limiting_gain, loudness_lufs
+from engine.edit.loudness import limited, loudness_lufs
 from engine.errors import PluginCrash, PluginTimeout
 from engine.fx.host import ChainHost, Processed
 from engine.fx.values import NoteKind
@@ -25,7 +25,6 @@ from engine.types import ErrorInfo, RenderSpec
 
 # From the untouched original to a stretch of it with effects; both have the same sound there.
 _SEAM_S = 0.005
-_LOOKAHEAD_S = 0.006
 _CONTAINERS = {FileFormat.WAV: "WAV", FileFormat.FLAC: "FLAC", FileFormat.AIFF: "AIFF"}
 _SUBTYPES = {SampleBits.PCM_16: "PCM_16", SampleBits.PCM_24: "PCM_24", SampleBits.FLOAT: "FLOAT"}
 _PART_OF_SOURCE = "loudness and fades were left as they are, since a part of the take is its source's"
@@ -143,7 +142,7 @@ def _with_sound(
     if is_whole:
         return replace(clip, audio_NS=processed.audio_NS.astype(clip.audio_NS.dtype))
     dry_NS = clip.audio_NS
-    wet_NS = _limited(processed.audio_NS[:, : clip.length_samples], clip.sample_rate_hz, delivery.peak_dbtp)
+    wet_NS = limited(processed.audio_NS[:, : clip.length_samples], clip.sample_rate_hz, delivery.peak_dbtp)
     share_S = _share(new_samples, clip)
     mixed_NS = (1.0 - share_S) * dry_NS + share_S * wet_NS
     return replace(clip, audio_NS=np.where(share_S == 0.0, dry_NS, mixed_NS.astype(dry_NS.dtype)))
@@ -170,15 +169,10 @@ def _levelled(clip: AudioClip, delivery: Delivery) -> AudioClip:
         if math.isfinite(have_lufs):
             audio_NS = audio_NS * 10 ** ((delivery.loudness_lufs - have_lufs) / 20)
     audio_NS = _faded(audio_NS, clip.sample_rate_hz, delivery)
-    audio_NS = _limited(audio_NS, clip.sample_rate_hz, delivery.peak_dbtp)
+    audio_NS = limited(audio_NS, clip.sample_rate_hz, delivery.peak_dbtp)
     if np.array_equal(audio_NS, clip.audio_NS):
         return clip
     return replace(clip, audio_NS=audio_NS.astype(clip.audio_NS.dtype))
-
-
-def _limited(audio_NS: np.ndarray, rate_hz: int, ceiling_db: float) -> np.ndarray:
-    window_S = np.hanning(samples_at(_LOOKAHEAD_S, rate_hz) + 2)
-    return np.asarray(audio_NS * limiting_gain(np.zeros_like(audio_NS), audio_NS, window_S, ceiling_db))
 
 
 def _faded(audio_NS: np.ndarray, rate_hz: int, delivery: Delivery) -> np.ndarray:

@@ -14,6 +14,7 @@ from pyloudnorm import Meter
 from scipy.ndimage import minimum_filter1d
 from scipy.signal import fftconvolve
 
+from engine.audio.grid import samples_at
 from engine.audio.level import decibels, peak
 
 # BS.1770's gate: what is quieter has no loudness.
@@ -27,6 +28,8 @@ _METERED_S = 20
 # Blocks 10 dB below the mean of the audible ones do not count.
 _RELATIVE_GATE = 10.0
 _MAX_GAIN_DB = 40.0
+# How long before and after a peak a limiter turns down.
+LOOKAHEAD_S = 0.006
 _HEARD_DB = 0.3
 _OVERSAMPLING = 4
 _CHUNK_SAMPLES = 2**18
@@ -85,6 +88,17 @@ def is_heard(gain: float) -> bool:
 def true_peak_db(audio_NS: np.ndarray) -> float:
     """Return the highest peak between the samples (BS.1770-4, annex 2), in dBTP."""
     return decibels(max((peak(part_NS) for _, part_NS in _oversampled(audio_NS)), default=0.0))
+
+
+def limited(audio_NS: np.ndarray, rate_hz: int, ceiling_db: float = CEILING_DBTP) -> np.ndarray:
+    """Return a sound with its true peaks kept below the ceiling."""
+    gain_S = limiting_gain(np.zeros_like(audio_NS), audio_NS, lookahead_window(rate_hz), ceiling_db)
+    return np.asarray(audio_NS * gain_S)
+
+
+def lookahead_window(rate_hz: int) -> np.ndarray:
+    """Return the shape (S,) in which a limiter reaches a reduction and leaves it again."""
+    return np.hanning(samples_at(LOOKAHEAD_S, rate_hz) + 2)
 
 
 def limiting_gain(

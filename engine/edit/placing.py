@@ -19,8 +19,10 @@ from engine.edit.canvas import Canvas, in_session
 from engine.edit.compose import Fade, Place, Split, fades_of, joined, split
 from engine.edit.loudness import (
     CEILING_DBTP,
+    LOOKAHEAD_S,
     is_heard,
     limiting_gain,
+    lookahead_window,
     matching_gain,
     true_peak_db,
     usual_gain,
@@ -33,7 +35,6 @@ _BLOCK_S = 8.0
 _COMPARED_S = 20.0
 _CORRECTIONS = 2
 _MOST_CORRECTION = 4.0
-_LOOKAHEAD_S = 0.006
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -195,7 +196,7 @@ class Placing:
         block: tuple[int, int],
     ) -> np.ndarray:
         """Return samples of the result, computed with enough around them to be those of the whole."""
-        around = 4 * place.transform.length + samples_at(_LOOKAHEAD_S, place.rate_hz)
+        around = 4 * place.transform.length + samples_at(LOOKAHEAD_S, place.rate_hz)
         around = -(-around // place.transform.hop) * place.transform.hop
         first, past = max(0, block[0] - around), min(place.length_samples, block[1] + around)
         original_NS = self.clip.audio_NS[:, first:past]
@@ -213,7 +214,7 @@ def _limited(parts: Split, place: Place, ceiling_db: float) -> Split:
         window_S = place.transform.sounded_L
         gain_S = limiting_gain(kept_NS, parts.new_NS, window_S, ceiling_db)
         return replace(parts, new_NS=parts.new_NS * gain_S)
-    window_S = np.hanning(samples_at(_LOOKAHEAD_S, place.rate_hz) + 2)
+    window_S = lookahead_window(place.rate_hz)
     gain_S = limiting_gain(np.zeros_like(kept_NS), kept_NS + parts.new_NS, window_S, ceiling_db)
     # As a change of what is kept, so that kept and replaced still add up to the original.
     return replace(parts, highs_NS=kept_NS * gain_S - parts.kept_NS, new_NS=parts.new_NS * gain_S)
