@@ -11,24 +11,21 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from engine.audio.grid import samples_at
 from engine.audio.io import AudioClip, bits_of
 from engine.chains import Chain
-from engine.delivery import Delivery, FileFormat, SampleBits
+from engine.delivery import Delivery, SampleBits
 from engine.edit.loudness import limited, loudness_lufs
 from engine.errors import PluginCrash, PluginTimeout
 from engine.fx.host import ChainHost, Processed
 from engine.fx.values import NoteKind
+from engine.take_format import TakeFormat, format_of, holds
 from engine.types import ErrorInfo, RenderSpec
 
 # From the untouched original to a stretch of it with effects; both have the same sound there.
 _SEAM_S = 0.005
-_CONTAINERS = {FileFormat.WAV: "WAV", FileFormat.FLAC: "FLAC", FileFormat.AIFF: "AIFF"}
-_SUBTYPES = {SampleBits.PCM_16: "PCM_16", SampleBits.PCM_24: "PCM_24", SampleBits.FLOAT: "FLOAT"}
 _PART_OF_SOURCE = "loudness and fades were left as they are, since a part of the take is its source's"
-
 _BITS_OF_SOURCE = "format and bits were left as they are, since they would change what is its source's"
 # What a user has to know of effects that worked; the rest is in the recipe.
 _TOLD = (NoteKind.LAYOUT, NoteKind.STATE, NoteKind.PARAMETER)
@@ -83,18 +80,18 @@ class Finisher:
         processed, dry = self._processed(delivery.chain, clip, cancelled)
         wet = clip if processed is None else _with_sound(clip, processed, delivery, new_samples, is_whole)
         levelled = _levelled(wet, delivery) if is_whole else wet
-        notes: tuple[str, ...] = ()
-        if not is_whole and _changes_level(delivery):
-            notes = (_PART_OF_SOURCE,)
-        possible = delivery if is_whole else _without_loss(delivery, clip)
-        if possible is not delivery:
-            notes = (*notes, _BITS_OF_SOURCE)
-        result, format_notes = _in_format(levelled, possible, spec.seed, [] if is_whole else new_samples)
+        notes: tuple[str, ...] = (_PART_OF_SOURCE,) if not is_whole and _changes_level(delivery) else ()
+        wanted = format_of(clip, delivery)
+        if is_whole or holds(wanted.subtype, clip.subtype):
+            result = _in_format(levelled, wanted, delivery, spec.seed, [] if is_whole else new_samples)
+            notes += wanted.notes
+        else:
+            result, notes = levelled, (*notes, _BITS_OF_SOURCE)
         return Finished(
             clip=result,
             is_as_made=levelled is clip,
             dry=dry,
-            notes=(*notes, *format_notes, *_told_notes(processed)),
+            notes=(*notes, *_told_notes(processed)),
             report=_report(delivery, processed, dry, result),
         )
 
@@ -188,46 +185,19 @@ def _faded(audio_NS: np.ndarray, rate_hz: int, delivery: Delivery) -> np.ndarray
     return audio_NS
 
 
-def _without_loss(delivery: Delivery, clip: AudioClip) -> Delivery:
-    """Return the delivery without a format that would lose bits of what is kept of a source."""
-    container = clip.container if delivery.format is None else _CONTAINERS[delivery.format]
-    subtype = clip.subtype if delivery.bits is None else _SUBTYPES[delivery.bits]
-    is_fine = _bits(subtype) >= bits_of(clip) and soundfile.check_format(container, subtype)
-    return delivery if is_fine else replace(delivery, format=None, bits=None)
-
-
-def _bits(subtype: str) -> int:
-    return {"PCM_16": 16, "PCM_24": 24}.get(subtype, 64)
-
-
 def _told_notes(processed: Processed | None) -> list[str]:
     notes = () if processed is None else processed.notes
     return [f"{note.name}: {note.text}" for note in notes if note.kind in _TOLD]
 
 
 def _in_format(
-    clip: AudioClip, delivery: Delivery, seed: int, new_samples: Stretches
-) -> tuple[AudioClip, tuple[str, ...]]:
-    """Give the clip the file format asked for; no stretches stand for all of it."""
-    container = clip.container
-    # A WAV of many channels says which they are, under a name of its own.
-    if delivery.format is not None and not container.startswith(_CONTAINERS[delivery.format]):
-        container = _CONTAINERS[delivery.format]
-    subtype = clip.subtype if delivery.bits is None else _SUBTYPES[delivery.bits]
-    container, subtype, notes = _possible(container, subtype, delivery)
-    result = replace(clip, container=container, subtype=subtype)
+    clip: AudioClip, wanted: TakeFormat, delivery: Delivery, seed: int, new_samples: Stretches
+) -> AudioClip:
+    """Give the clip a file format; no stretches stand for all of it."""
+    result = replace(clip, container=wanted.container, subtype=wanted.subtype)
     if delivery.bits in (None, SampleBits.FLOAT) or not delivery.dither:
-        return result, notes
-    return _dithered(result, seed, new_samples), notes
-
-
-def _possible(container: str, subtype: str, delivery: Delivery) -> tuple[str, str, tuple[str, ...]]:
-    """Return a format that there is: the container that was asked for, else the samples that were."""
-    if soundfile.check_format(container, subtype):
-        return container, subtype, ()
-    if delivery.format is None:
-        return "WAV", subtype, (f"written as WAV, since {container} does not hold {subtype}",)
-    return container, "PCM_24", (f"written with 24 bits, since {container} does not hold {subtype}",)
+        return result
+    return _dithered(result, seed, new_samples)
 
 
 def _dithered(clip: AudioClip, seed: int, stretches: Stretches) -> AudioClip:

@@ -183,13 +183,38 @@ def test_dither_leaves_what_is_kept_of_a_source_of_no_more_bits() -> None:
     assert not np.array_equal(done[:, 100:200], kept.audio_NS[:, 100:200])
 
 
-@pytest.mark.parametrize("delivery", [Delivery(bits=SampleBits.PCM_16), Delivery(format=FileFormat.FLAC)])
-def test_what_is_kept_of_a_source_loses_no_bits(delivery: Delivery) -> None:
-    sound = clip(subtype="FLOAT")
+@pytest.mark.parametrize(
+    ("subtype", "delivery"),
+    [
+        ("FLOAT", Delivery(bits=SampleBits.PCM_16)),
+        ("FLOAT", Delivery(format=FileFormat.FLAC)),
+        ("PCM_32", Delivery(bits=SampleBits.FLOAT)),
+        ("DOUBLE", Delivery(bits=SampleBits.FLOAT)),
+    ],
+)
+def test_what_is_kept_of_a_source_loses_no_bits(subtype: str, delivery: Delivery) -> None:
+    sound = clip(subtype=subtype)
     done = finished(delivery, sound, ((100, 200),))
-    assert (done.clip.container, done.clip.subtype) == ("WAV", "FLOAT")
+    assert (done.clip.container, done.clip.subtype) == ("WAV", subtype)
     assert np.array_equal(done.clip.audio_NS, sound.audio_NS)
     assert "format and bits were left as they are" in note_of(done)
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype", "delivery", "expected"),
+    [
+        ("WAV", "PCM_16", Delivery(bits=SampleBits.FLOAT), ("WAV", "FLOAT")),
+        ("WAVEX", "PCM_24", Delivery(format=FileFormat.FLAC), ("FLAC", "PCM_24")),
+        ("FLAC", "PCM_16", Delivery(bits=SampleBits.FLOAT), ("WAV", "FLOAT")),
+        ("AIFF", "PCM_S8", Delivery(format=FileFormat.WAV), ("WAV", "PCM_24")),
+    ],
+)
+def test_a_part_of_a_source_changes_its_format_where_nothing_is_lost(
+    container: str, subtype: str, delivery: Delivery, expected: tuple[str, str]
+) -> None:
+    done = finished(delivery, clip(container=container, subtype=subtype), ((100, 200),))
+    assert (done.clip.container, done.clip.subtype) == expected
+    assert "were left as they are" not in note_of(done)
 
 
 def test_what_fails_leaves_the_take_dry_and_says_why() -> None:
