@@ -18,6 +18,7 @@ from engine.chains import Chain
 from engine.delivery import Delivery, SampleBits
 from engine.edit.loudness import limited, loudness_lufs
 from engine.errors import PluginCrash, PluginTimeout
+from engine.fx.child import HostLimits
 from engine.fx.host import ChainHost, Processed
 from engine.fx.values import NoteKind
 from engine.take_format import TakeFormat, format_of, holds
@@ -25,6 +26,7 @@ from engine.types import ErrorInfo, RenderSpec
 
 # From the untouched original to a stretch of it with effects; both have the same sound there.
 _SEAM_S = 0.005
+_TRIED_S = 0.1
 _PART_OF_SOURCE = "loudness and fades were left as they are, since a part of the take is its source's"
 _BITS_OF_SOURCE = "format and bits were left as they are, since they would change what is its source's"
 # What a user has to know of effects that worked; the rest is in the recipe.
@@ -54,13 +56,24 @@ class Finisher:
     Where a chain did not answer in time, the further takes of its job are not sent there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: HostLimits | None = None) -> None:
+        self._limits = limits
         self._host: tuple[Chain, ChainHost] | None = None
         self._too_slow: ErrorInfo | None = None
 
-    def begin(self) -> None:
-        """Begin a job: what was too slow for the last one is tried again."""
+    def begin(self, delivery: Delivery | None, channels: int, rate_hz: int, cancelled: IsCancelled) -> None:
+        """Begin a job by trying its chain on a little silence: what cannot work is known before a render.
+
+        Raises:
+            SpecError: a parameter or a plug-in's name that there is not.
+            AudioMissing: an impulse response that is not there.
+            Cancelled: cancelled() was true.
+        """
         self._too_slow = None
+        if delivery is not None:
+            # One that crashes is tried again with each take: silence may be what it does not bear.
+            silence_NS = np.zeros((channels, samples_at(_TRIED_S, rate_hz)), np.float32)
+            self._processed(delivery.chain, silence_NS, rate_hz, cancelled)
 
     def finished(
         self, spec: RenderSpec, clip: AudioClip, new_samples: Stretches, cancelled: IsCancelled
@@ -77,7 +90,7 @@ class Finisher:
         if delivery is None:
             return Finished(clip=clip, is_as_made=True, dry=None, notes=(), report=None)
         is_whole = _covers(new_samples, clip.length_samples)
-        processed, dry = self._processed(delivery.chain, clip, cancelled)
+        processed, dry = self._processed(delivery.chain, clip.audio_NS, clip.sample_rate_hz, cancelled)
         wet = clip if processed is None else _with_sound(clip, processed, delivery, new_samples, is_whole)
         levelled = _levelled(wet, delivery) if is_whole else wet
         notes: tuple[str, ...] = (_PART_OF_SOURCE,) if not is_whole and _changes_level(delivery) else ()
@@ -102,15 +115,14 @@ class Finisher:
             self._host = None
 
     def _processed(
-        self, chain: Chain | None, clip: AudioClip, cancelled: IsCancelled
+        self, chain: Chain | None, audio_NS: np.ndarray, rate_hz: int, cancelled: IsCancelled
     ) -> tuple[Processed | None, ErrorInfo | None]:
         if chain is None or not chain.effects:
             return None, None
         if self._too_slow is not None:
             return None, self._too_slow
-        audio_NS = clip.audio_NS.astype(np.float32)
         try:
-            return self._host_of(chain).process(audio_NS, clip.sample_rate_hz, cancelled), None
+            return self._host_of(chain).process(audio_NS.astype(np.float32), rate_hz, cancelled), None
         except PluginTimeout as error:
             self._too_slow = error.info
             return None, error.info
@@ -120,7 +132,7 @@ class Finisher:
     def _host_of(self, chain: Chain) -> ChainHost:
         if self._host is None or self._host[0] != chain:
             self.close()
-            self._host = (chain, ChainHost(chain))
+            self._host = (chain, ChainHost(chain, self._limits))
         return self._host[1]
 
 

@@ -84,6 +84,10 @@ class Jobs:
         if cancelled():
             # While the model was loaded, which nothing interrupts.
             raise Cancelled("the render was cancelled")
+        channels, rate_hz = (
+            (1, bundle.card.sample_rate_hz) if clip is None else (clip.channels, clip.sample_rate_hz)
+        )
+        self._finisher.begin(spec.delivery, channels, rate_hz, cancelled)
         with calculating_with(threads) as used:
             every = wanted.every if wanted else 0
             rendered = render(spec, bundle, clip, on_event, cancelled, every, highs_bundle)
@@ -111,7 +115,6 @@ class Jobs:
         self, rendered: list[RenderedTake], emit: Emit, cancelled: IsCancelled
     ) -> list[tuple[RenderedTake, Finished]]:
         """Finish all takes before the first is written: a job that is cancelled leaves none."""
-        self._finisher.begin()
         finished: list[tuple[RenderedTake, Finished]] = []
         for index, take in enumerate(rendered):
             told = {"stage": "finish", "step": index, "total": len(rendered)}

@@ -65,7 +65,7 @@ def test_a_thousand_takes_through_a_chain_that_crashes_in_a_fifth_of_them(
     clip = AudioClip(audio_NS=sound_NS, sample_rate_hz=RATE_HZ, subtype="FLOAT")
     wet, dry, before, finisher = 0, 0, _state(), Finisher()
     for count in range(TAKES):
-        finisher.begin()
+        finisher.begin(delivery, 2, RATE_HZ, lambda: False)
         take = finisher.finished(spec, clip, ((0, clip.length_samples),), lambda: False)
         assert take.clip.audio_NS.shape == sound_NS.shape
         wet, dry = wet + (take.dry is None), dry + (take.dry is not None)

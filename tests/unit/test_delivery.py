@@ -13,10 +13,12 @@ from engine.audio.io import AudioClip, encode
 from engine.chains import Chain, Effect, Tail
 from engine.delivery import Delivery, FileFormat, SampleBits
 from engine.edit.loudness import loudness_lufs, true_peak_db
-from engine.errors import Cancelled, SpecError
+from engine.errors import AudioMissing, Cancelled, SpecError
 from engine.finishing import Finished, Finisher, note_of
+from engine.fx.child import HostLimits
 from engine.spec_json import spec_from_json, spec_to_json
-from engine.types import RenderSpec, Task
+from engine.types import ErrorCode, RenderSpec, Task
+from tests.unit.odd_plugins import ZAM, OddPlugins
 
 RATE_HZ = 48_000
 HALF = Chain(name="half", effects=(Effect(effect="gain", parameters={"gain_db": -6.0205999}),))
@@ -25,6 +27,7 @@ ECHO = Chain(
     tail=Tail.RING,
     tail_s=1.0,
 )
+COMPRESSOR = Effect(plugin=str(ZAM / "ZamComp.vst3"), parameters={"threshold_db": -30.0})
 BROKEN = Chain(effects=(Effect(plugin="/nowhere/Missing.vst3"),))
 
 
@@ -232,6 +235,76 @@ def test_a_parameter_that_no_effect_has_is_refused_before_anything_is_rendered()
         spec_from_json(text)
     with pytest.raises(SpecError, match="no parameter 'gian_db'"):
         finished(Delivery(chain=wrong), clip())
+
+
+def begun(chain: Chain, limits: HostLimits | None = None) -> Finisher:
+    finisher = Finisher(limits)
+    try:
+        finisher.begin(Delivery(chain=chain), 2, RATE_HZ, lambda: False)
+    except BaseException:
+        finisher.close()
+        raise
+    return finisher
+
+
+@pytest.mark.parametrize(
+    ("effect", "error", "says"),
+    [
+        (replace(COMPRESSOR, parameters={"treshold": 1.0}), SpecError, "no parameter 'treshold'"),
+        (replace(COMPRESSOR, parameters={"threshold_db": 99.0}), SpecError, "not a number from -80 to 0 dB"),
+        (
+            Effect(effect="convolution", parameters={"impulse_response_filename": "/nowhere.wav"}),
+            AudioMissing,
+            "no file /nowhere.wav",
+        ),
+    ],
+    ids=["parameter", "value", "impulse"],
+)
+def test_what_a_chain_has_wrong_is_refused_before_a_take_is_there(
+    effect: Effect, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        begun(Chain(effects=(effect,)))
+
+
+def test_a_chain_that_was_tried_gives_the_takes_that_it_gives_untried() -> None:
+    sound = clip()
+    chain = Chain(effects=(COMPRESSOR, Effect(effect="reverb")))
+    finisher = begun(chain)
+    try:
+        tried = finisher.finished(
+            spec(Delivery(chain=chain)), sound, ((0, sound.length_samples),), lambda: False
+        )
+    finally:
+        finisher.close()
+    untried = finished(Delivery(chain=chain), sound)
+    assert tried.dry is None
+    np.testing.assert_array_equal(tried.clip.audio_NS, untried.clip.audio_NS)
+
+
+@pytest.mark.parametrize("kind", ["AbortFactory", "SegfaultProcess"])
+def test_a_chain_that_crashes_when_it_is_tried_gives_dry_takes(odd_plugins: OddPlugins, kind: str) -> None:
+    chain = odd_plugins.chain(kind)
+    finisher = begun(chain)
+    try:
+        done = finisher.finished(spec(Delivery(chain=chain)), clip(), ((0, 24_000),), lambda: False)
+    finally:
+        finisher.close()
+    assert done.dry is not None and done.dry.code is ErrorCode.PLUGIN_CRASH
+    assert "delivered dry: " in note_of(done) and kind in note_of(done)
+
+
+def test_a_plugin_that_hangs_costs_its_time_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain(effects=(Effect(plugin=str(ZAM / "ZamVerb.vst3")),))
+    finisher = begun(chain, HostLimits(load_s=1.0))
+    try:
+        monkeypatch.setattr("engine.fx.host.Child", None)  # nothing is started again
+        for _ in range(2):
+            done = finisher.finished(spec(Delivery(chain=chain)), clip(), ((0, 24_000),), lambda: False)
+            assert done.dry is not None and done.dry.code is ErrorCode.PLUGIN_TIMEOUT
+            assert "delivered dry: the plug-in ZamVerb did not finish loading in 1 s" in note_of(done)
+    finally:
+        finisher.close()
 
 
 def test_a_cancelled_job_stops_in_its_effects() -> None:

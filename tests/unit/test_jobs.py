@@ -14,13 +14,14 @@ import soundfile
 import torch
 
 from engine.audio import io
-from engine.errors import BadJson, Cancelled, EngineError, OutputError
+from engine.errors import BadJson, Cancelled, EngineError, OutputError, SpecError
 from engine.jobs import Jobs
 from engine.models.bundle import debug_bundle, save_bundle
 from engine.outputs import free_stem
 from engine.recall import recall
 from engine.spec_json import digest, spec_from_dict
 from engine.types import ErrorCode, EventKind
+from tests.unit.odd_plugins import ZAM
 
 QUICK = {"steps": 1}
 
@@ -321,3 +322,20 @@ def test_models_are_imported_listed_verified_used_and_removed(jobs: Jobs, tmp_pa
 def test_probing_tells_length_rate_and_channels(jobs: Jobs, tmp_path: Path) -> None:
     told = jobs.probe(source(tmp_path / "in.wav"))
     assert told == {"length_samples": 8_000, "sample_rate_hz": 16_000, "channels": 2, "duration_s": 0.5}
+
+
+def test_a_parameter_that_a_plugin_does_not_have_ends_a_job_before_it_renders(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    effect = {"plugin": str(ZAM / "ZamComp.vst3"), "parameters": {"treshold": -20.0}}
+    spec = transfer(source(tmp_path / "in.wav"), delivery={"chain": {"effects": [effect]}})
+    stages: list[object] = []
+    with pytest.raises(SpecError, match="the plug-in ZamComp has no parameter 'treshold'"):
+        jobs.render(
+            spec,
+            {"folder": str(tmp_path / "out"), "stem": "take"},
+            lambda _, payload: stages.append(payload.get("stage")),
+            lambda: False,
+        )
+    assert set(stages) <= {"load"}
+    assert list((tmp_path / "out").iterdir()) == []
