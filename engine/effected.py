@@ -21,10 +21,10 @@ from engine.audio.own_part import samples_sha256
 from engine.audio.recipe import Recipe, find_recipe
 from engine.chain_json import chain_to_dict
 from engine.chains import Chain
-from engine.errors import EngineError, OutputError
+from engine.errors import EngineError
 from engine.fx.child import HostLimits, IsCancelled
 from engine.fx.host import ChainHost, Processed
-from engine.outputs import SOFTWARE
+from engine.outputs import SOFTWARE, free_stem
 
 SIDECAR_VERSION = 1
 _FULL_SCALE = 1.0
@@ -78,7 +78,7 @@ class FileChains:
         content = carried(encode(result), source.metadata, _own(recipe), coding, note)
         beside = (json.dumps(recipe, indent=2, ensure_ascii=False) + "\n").encode()
         with self._naming:
-            target = _free(folder, stem, result.suffix)
+            target = folder / f"{free_stem(folder, stem)}{result.suffix}"
             write_files({target.with_suffix(".json"): beside, target: content})
         return EffectedFile(
             path=str(target),
@@ -148,14 +148,3 @@ def _recipe_of(path: Path) -> Recipe:
     with suppress(EngineError):
         return find_recipe(path)[0]
     return {}
-
-
-def _free(folder: Path, stem: str, suffix: str) -> Path:
-    """Return a path of which no file exists, nor its recipe; raises OutputError for what is no file name."""
-    if not stem or stem != Path(stem).name or stem.startswith("."):
-        raise OutputError(f"{stem!r} is not a plain file name", "Give a name without folders.")
-    number, candidate = 1, folder / f"{stem}{suffix}"
-    while candidate.exists() or candidate.with_suffix(".json").exists():
-        number += 1
-        candidate = folder / f"{stem}-{number}{suffix}"
-    return candidate

@@ -231,7 +231,7 @@ def _written(
     made_at: datetime,
     threads: int,
 ) -> list[Take]:
-    stem = free_stem(folder, stem, len(finished))
+    stem = free_stem(folder, stem, [f"_{number}" for number in range(1, len(finished) + 1)])
     making = Making(models=tuple(map(_model_facts, bundles)), made_at=made_at, threads=threads)
     takes: list[Take] = []
     for index, (result, delivered) in enumerate(finished):

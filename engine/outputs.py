@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -50,8 +51,8 @@ class Making:
     threads: int
 
 
-def free_stem(folder: Path, stem: str, takes: int) -> str:
-    """Return the stem, or with -2, -3, ... after it, so that no take's file exists already.
+def free_stem(folder: Path, stem: str, endings: Sequence[str] = ("",)) -> str:
+    """Return the stem, or with -2, -3, ... after it, so that with none of the endings a file exists already.
 
     Raises:
         OutputError: the stem is not a plain file name.
@@ -59,7 +60,7 @@ def free_stem(folder: Path, stem: str, takes: int) -> str:
     if not stem or stem != Path(stem).name or stem.startswith("."):
         raise OutputError(f"{stem!r} is not a plain file name", "Give a name without folders.")
     candidate, number = stem, 1
-    while any(_taken(folder, f"{candidate}_{index + 1}") for index in range(takes)):
+    while any(_taken(folder, f"{candidate}{ending}") for ending in endings):
         number += 1
         candidate = f"{stem}-{number}"
     return candidate

@@ -170,7 +170,7 @@ def test_earlier_files_are_never_overwritten(jobs: Jobs, tmp_path: Path) -> None
 @pytest.mark.parametrize("stem", ["", "../x", "a/b", ".hidden", "."])
 def test_a_stem_stays_in_its_folder(tmp_path: Path, stem: str) -> None:
     with pytest.raises(OutputError, match="plain file name"):
-        free_stem(tmp_path, stem, 1)
+        free_stem(tmp_path, stem)
 
 
 def missing(folder: Path) -> dict[str, object]:
