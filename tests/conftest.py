@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import hypothesis
@@ -36,3 +37,16 @@ def _no_unexpected_log(request: pytest.FixtureRequest, caplog: pytest.LogCapture
     troubles = [f"{one.name}: {one.getMessage()}" for one in records if one.levelno >= logging.WARNING]
     if troubles:
         pytest.fail(f"unexpected in the log (mark the test expects_log if it means to): {troubles}", False)
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give this process, and what it starts from now on, an X server that nobody sees."""
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as display:
+            monkeypatch.setenv("DISPLAY", f":{display.readline().strip()}")
+        yield
+        server.terminate()

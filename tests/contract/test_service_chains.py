@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -298,19 +297,6 @@ def test_a_window_needs_a_screen(user: Client) -> None:
     failed = user.failed(ChainWindow(rid="-", name="zam", effect=0))
     assert failed.code is ErrorCode.NOT_FOUND and "screen" in failed.message
     assert user.failed(ChainWindow(rid="-", name="zam", effect=0, on=False)).code is ErrorCode.NOT_FOUND
-
-
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give what is started from now on an X server of its own."""
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as display:
-            monkeypatch.setenv("DISPLAY", f":{display.readline().strip()}")
-        yield
-        server.terminate()
 
 
 def a_window_is_there() -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,19 +17,6 @@ from tests.unit.sounds import RATE_HZ, noise
 COMPRESSOR = Effect(plugin=str(ZAM / "ZamCompX2.vst3"), parameters={"threshold_db": -20.0})
 # The middle of the threshold knob; the window has one size, and nobody to move it.
 KNOB_X = "229"
-
-
-@pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give this process and its children an X server of their own."""
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        with os.fdopen(read) as display:
-            monkeypatch.setenv("DISPLAY", f":{display.readline().strip()}")
-        yield
-        server.terminate()
 
 
 @dataclass
