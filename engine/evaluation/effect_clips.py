@@ -14,7 +14,7 @@ from engine.audio.io import read_excerpt
 from engine.audio.level import decibels, mono
 from engine.chains import Chain
 from engine.evaluation.sampling import SamplingConfig, generate
-from engine.fx.text_to_effect.rendering import render_built_ins
+from engine.fx.text_to_effect.rendering import render_here
 from engine.models.bundle import Bundle
 
 GENERATED = ("rock drum loop", "piano", "man speaking", "violin")
@@ -51,7 +51,7 @@ def late_db(chain: Chain, rate_hz: int) -> float:
     """Return the share of a chain's response to a click that comes after 80 ms, in dB: its reverberation."""
     click_NS = np.zeros((2, round(_RESPONSE_S * rate_hz)), dtype=np.float32)
     click_NS[:, 0] = _IMPULSE
-    response_NS = render_built_ins(chain, click_NS, rate_hz).astype(np.float64)
+    response_NS = render_here(chain, click_NS, rate_hz).astype(np.float64)
     late_NS = response_NS[:, round(_EARLY_S * rate_hz) :]
     return decibels(float(np.sqrt((late_NS**2).sum() / (response_NS**2).sum())))
 

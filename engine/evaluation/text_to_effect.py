@@ -34,7 +34,7 @@ from engine.evaluation.effect_rows import (
 from engine.evaluation.effect_tables import page
 from engine.fx.text_to_effect.finding import EffectSearch, FoundEffects, Method, find_effects
 from engine.fx.text_to_effect.judge import heard
-from engine.fx.text_to_effect.rendering import render_built_ins
+from engine.fx.text_to_effect.rendering import render_here
 from engine.fx.text_to_effect.wish import Aim
 from engine.models.bundle import Bundle, load_bundle
 from engine.models.store import STARTER, model_folder
@@ -77,7 +77,7 @@ def _measured(bundle: Bundle, clips: Clips, clip: str, prompt: str, way: str, se
     started = time.perf_counter()
     found = find_effects(audio_NS, rate_hz, prompt, bundle, search=search)
     seconds = time.perf_counter() - started
-    after_NS = render_built_ins(found.chain, audio_NS, rate_hz)
+    after_NS = render_here(found.chain, audio_NS, rate_hz)
     return Row(
         clip=clip,
         prompt=prompt,

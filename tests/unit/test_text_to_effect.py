@@ -24,7 +24,7 @@ from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import Cancelled, ModelMissing, SpecError
 from engine.fx.text_to_effect.finding import EffectSearch, FoundEffects, Method, find_effects
 from engine.fx.text_to_effect.judge import heard
-from engine.fx.text_to_effect.rendering import Renderer, render_built_ins
+from engine.fx.text_to_effect.rendering import Renderer, render_here
 from engine.fx.text_to_effect.space import ParameterRange, SearchedEffect, Template
 from engine.fx.text_to_effect.templates import DEFAULT_ORDER, SEARCHED, template_of
 from engine.fx.text_to_effect.wish import Aim, Wish
@@ -74,14 +74,14 @@ def high_share(audio_NS: np.ndarray) -> float:
 def test_what_was_found_is_nearer_the_prompt(
     dark: FoundEffects, starter: Bundle, groove_NS: np.ndarray
 ) -> None:
-    made_NS = render_built_ins(dark.chain, groove_NS, RATE_HZ)
+    made_NS = render_here(dark.chain, groove_NS, RATE_HZ)
     assert dark.similarity_before == pytest.approx(similarity(groove_NS, "dark", starter), abs=1e-6)
     assert dark.similarity_after == pytest.approx(similarity(made_NS, "dark", starter), abs=1e-6)
     assert dark.similarity_after > dark.similarity_before + 0.2
 
 
 def test_dark_is_darker(dark: FoundEffects, groove_NS: np.ndarray) -> None:
-    made_NS = render_built_ins(dark.chain, groove_NS, RATE_HZ)
+    made_NS = render_here(dark.chain, groove_NS, RATE_HZ)
     assert high_share(made_NS) < 0.5 * high_share(groove_NS)
 
 
@@ -94,7 +94,7 @@ def test_a_found_chain_is_an_ordinary_one(dark: FoundEffects) -> None:
 
 
 def test_the_loudness_stays_and_nothing_clips(dark: FoundEffects, groove_NS: np.ndarray) -> None:
-    made_NS = render_built_ins(dark.chain, groove_NS, RATE_HZ)
+    made_NS = render_here(dark.chain, groove_NS, RATE_HZ)
     change_lu = loudness_lufs(made_NS, RATE_HZ) - loudness_lufs(groove_NS, RATE_HZ)
     assert dark.loudness_change_lu == pytest.approx(change_lu, abs=1e-6)
     assert abs(change_lu) <= 1.0
@@ -153,7 +153,7 @@ def test_the_sound_of_a_known_equaliser_is_found_again(
         )
     )
     known = template.chain_at(np.array([(gain_db + 15.0) / 30.0 for gain_db in gains_db]))
-    finished = Renderer.of(render_built_ins, groove_NS, RATE_HZ).finished(known)
+    finished = Renderer.of(render_here, groove_NS, RATE_HZ).finished(known)
     assert finished is not None
     wanted_E = heard(finished.audio_NS, RATE_HZ, starter.clap)
     search = EffectSearch(method=method, evaluations=80, gentleness=0.0)
@@ -176,7 +176,7 @@ def test_a_plain_callable_is_enough_for_evolution(starter: Bundle, groove_NS: np
                 tilted_NS = np.diff(audio_NS, axis=1, prepend=0.0)
                 audio_NS = (audio_NS + float(effect.parameters["tilt"]) * tilted_NS).astype(np.float32)
             else:
-                audio_NS = render_built_ins(Chain(effects=(effect,)), audio_NS, rate_hz)
+                audio_NS = render_here(Chain(effects=(effect,)), audio_NS, rate_hz)
         return audio_NS
 
     template = Template(effects=(tilt,))
@@ -192,7 +192,7 @@ def test_a_plain_callable_is_enough_for_evolution(starter: Bundle, groove_NS: np
 @pytest.mark.parametrize("bad", [np.nan, 0.0])
 def test_chains_without_sound_are_passed_over(starter: Bundle, groove_NS: np.ndarray, bad: float) -> None:
     def render(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> np.ndarray:
-        made_NS = render_built_ins(chain, audio_NS, rate_hz)
+        made_NS = render_here(chain, audio_NS, rate_hz)
         is_bad = any(effect.effect == "high_shelf_filter" for effect in chain.effects)
         return np.full_like(made_NS, bad) if is_bad else made_NS
 
@@ -240,9 +240,7 @@ def test_a_gentle_search_changes_less(dark: FoundEffects, starter: Bundle, groov
     before_E = heard(groove_NS, RATE_HZ, starter.clap)
     gentle = find_effects(groove_NS, RATE_HZ, "dark", starter, search=replace(FEW, gentleness=1.0))
     likeness = [
-        float(
-            (heard(render_built_ins(found.chain, groove_NS, RATE_HZ), RATE_HZ, starter.clap) * before_E).sum()
-        )
+        float((heard(render_here(found.chain, groove_NS, RATE_HZ), RATE_HZ, starter.clap) * before_E).sum())
         for found in (dark, gentle)
     ]
     assert likeness[1] > likeness[0] + 0.05
@@ -251,7 +249,7 @@ def test_a_gentle_search_changes_less(dark: FoundEffects, starter: Bundle, groov
 def test_long_sounds_are_judged_as_a_whole(starter: Bundle, groove_NS: np.ndarray) -> None:
     long_NS = np.concatenate([0.1 * groove_NS, groove_NS, 0.1 * groove_NS], axis=1)
     found = find_effects(long_NS, RATE_HZ, "dark", starter, search=replace(FEW, heard_s=1.0))
-    made_NS = render_built_ins(found.chain, long_NS, RATE_HZ)
+    made_NS = render_here(found.chain, long_NS, RATE_HZ)
     assert found.similarity_after == pytest.approx(similarity(made_NS, "dark", starter), abs=1e-6)
     assert found.loudness_change_lu == pytest.approx(
         loudness_lufs(made_NS, RATE_HZ) - loudness_lufs(long_NS, RATE_HZ), abs=1e-6

@@ -21,7 +21,7 @@ from engine.edit.loudness import loudness_lufs
 from engine.fx.text_to_effect.compressor import compressed
 from engine.fx.text_to_effect.grid import Grid
 from engine.fx.text_to_effect.loudness import MatchedHearing
-from engine.fx.text_to_effect.rendering import render_built_ins
+from engine.fx.text_to_effect.rendering import going_on, render_here
 from engine.fx.text_to_effect.reverb import Reverb
 from engine.fx.text_to_effect.space import SearchedEffect, Template
 from engine.fx.text_to_effect.templates import DEFAULT_ORDER, SEARCHED, template_of
@@ -45,6 +45,10 @@ def difference_db(ours_S: np.ndarray, theirs_S: np.ndarray) -> float:
     return float(10 * np.log10(error / np.mean(theirs_S.astype(np.float64) ** 2) + 1e-30))
 
 
+def rendered(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> np.ndarray:
+    return render_here(going_on(chain), audio_NS, rate_hz)
+
+
 def unrounded_chain(template: Template, shares_P: np.ndarray) -> Chain:
     """Return the chain at a point; a chain for people has four digits of each number."""
     parts = zip(template.effects, template.split(shares_P), strict=True)
@@ -63,7 +67,7 @@ def twin_difference_db(
 ) -> float:
     template = template_of(names).for_rate(rate_hz)
     twin_S = Twin(template, audio_NS, rate_hz).processed(torch.tensor(shares_P)).numpy()
-    real_NS = render_built_ins(unrounded_chain(template, shares_P), audio_NS, rate_hz)
+    real_NS = rendered(unrounded_chain(template, shares_P), audio_NS, rate_hz)
     return difference_db(twin_S, mono(real_NS))
 
 
@@ -96,7 +100,7 @@ def test_a_mono_reverb_depends_on_its_width() -> None:
     template = Template(effects=(SearchedEffect(base=base, ranges=SEARCHED["reverb"].ranges),))
     shares_P = np.full(len(template.ranges), 0.6)
     twin_S = Twin(template, audio_NS, rate_hz).processed(torch.tensor(shares_P)).numpy()
-    real_NS = render_built_ins(unrounded_chain(template, shares_P), audio_NS, rate_hz)
+    real_NS = rendered(unrounded_chain(template, shares_P), audio_NS, rate_hz)
     assert difference_db(twin_S, real_NS[0]) < -55.0
 
 
@@ -139,10 +143,7 @@ def test_mix_and_bypass_are_followed() -> None:
     template = Template(effects=effects)
     shares_P = np.full(len(template.ranges), 0.3)
     twin_S = Twin(template, audio_NS, rate_hz).processed(torch.tensor(shares_P)).numpy()
-    assert (
-        difference_db(twin_S, render_built_ins(unrounded_chain(template, shares_P), audio_NS, rate_hz)[0])
-        < -70.0
-    )
+    assert difference_db(twin_S, rendered(unrounded_chain(template, shares_P), audio_NS, rate_hz)[0]) < -70.0
 
 
 def test_what_has_no_twin_is_known() -> None:
@@ -186,7 +187,7 @@ def test_an_attack_slower_than_the_release_is_followed() -> None:
     audio_NS, rate_hz = bursts(16_000), 16_000
     values = compressor_values() | {"attack_ms": torch.tensor(90.0), "release_ms": torch.tensor(20.0)}
     numbers = {name: float(value) for name, value in values.items()}
-    real_NS = render_built_ins(
+    real_NS = rendered(
         Chain(effects=(Effect(effect="compressor", parameters=dict(numbers)),)), audio_NS, rate_hz
     )
     found_S = compressed(torch.from_numpy(audio_NS[0]), values, rate_hz)
@@ -248,7 +249,7 @@ def test_what_clap_hears_is_equally_loud(rate_hz: int, corner_hz: float) -> None
     rng = np.random.default_rng(0)
     audio_1S = (0.1 * rng.standard_normal((1, rate_hz * 2))).astype(np.float32)
     darker = Effect(effect="low_shelf_filter", parameters={"cutoff_frequency_hz": corner_hz, "gain_db": 15.0})
-    darker_1S = render_built_ins(Chain(effects=(darker,)), audio_1S, rate_hz)
+    darker_1S = rendered(Chain(effects=(darker,)), audio_1S, rate_hz)
     heard_S = MatchedHearing(torch.from_numpy(audio_1S[0]), rate_hz)(torch.from_numpy(darker_1S[0])).numpy()
     gain = np.float32(np.std(heard_S) / np.std(resample(darker_1S, rate_hz, 48_000)))
     change_lu = loudness_lufs(darker_1S * gain, rate_hz) - loudness_lufs(audio_1S, rate_hz)

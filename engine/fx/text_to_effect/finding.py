@@ -18,7 +18,7 @@ from engine.chains import Chain
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import ModelMissing, SpecError
 from engine.fx.text_to_effect.judge import IsCancelled, Judge, OnProgress, Verdict, heard
-from engine.fx.text_to_effect.rendering import RenderChain, Renderer, fits, render_built_ins
+from engine.fx.text_to_effect.rendering import RenderChain, Renderer, fits, render_here
 from engine.fx.text_to_effect.searches import evolution, gradient, random_points
 from engine.fx.text_to_effect.space import Limits, Template
 from engine.fx.text_to_effect.templates import template_of
@@ -104,7 +104,7 @@ def find_effects(
     template: Template | None = None,
     limits: Limits | None = None,
     search: EffectSearch | None = None,
-    render: RenderChain = render_built_ins,
+    render: RenderChain = render_here,
     on_progress: OnProgress = lambda _spent, _of, _best: None,
     cancelled: IsCancelled = lambda: False,
 ) -> FoundEffects:

@@ -8,18 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
 
 import numpy as np
-import pedalboard
 
 from engine.audio.level import decibels, peak
-from engine.chains import Chain, Effect, ParameterValue
+from engine.chains import Chain, Effect, Tail
 from engine.edit.loudness import CEILING_DBTP, loudness_lufs, true_peak_db
-from engine.effects import EFFECTS
+from engine.fx.processing import apply_chain
 
-# Anything that turns a sound (N, S) of a rate into what a chain makes of it, as long as it was.
+# Anything that turns a sound (N, S) of a rate into what a chain makes of it.
 RenderChain = Callable[[Chain, np.ndarray, int], np.ndarray]
 
 MOST_LOUDNESS_CHANGE_LU = 1.0
@@ -27,22 +24,9 @@ MOST_LOUDNESS_CHANGE_LU = 1.0
 _MARGIN_DB = 0.1
 
 
-def render_built_ins(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> np.ndarray:
-    """Return the sound through pedalboard's own effects."""
-    audio_NS = np.ascontiguousarray(audio_NS, dtype=np.float32)
-    for effect in chain.effects:
-        if not effect.bypass:
-            wet_NS = _built_in(effect)(audio_NS, rate_hz)
-            audio_NS = wet_NS if math.isclose(effect.mix, 1.0) else _mixed(wet_NS, audio_NS, effect.mix)
-    return audio_NS
-
-
-@cache
-def default_parameters(name: str) -> dict[str, ParameterValue]:
-    """Return what a built-in effect's numbers are if nobody sets them."""
-    plugin = _class_of(name)()
-    values = {key: getattr(plugin, key) for key in dir(plugin) if not key.startswith("_")}
-    return {key: value for key, value in values.items() if isinstance(value, float)}
+def render_here(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Return the sound through a chain of built-in effects, in this process; raises as apply_chain."""
+    return apply_chain(chain, audio_NS, rate_hz)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,9 +64,10 @@ class Renderer:
     def finished(self, chain: Chain, *, exact: bool = False) -> Finished | None:
         """Render a chain and give it its gain; None where nothing audible or finite comes out.
 
-        Peaks between the samples count where it is exact.
+        Where it is exact, peaks between the samples count, and the chain's tail; else the sound goes on after
+        its end.
         """
-        audio_NS = self.render(chain, self.audio_NS, self.rate_hz)
+        audio_NS = self.render(chain if exact else going_on(chain), self.audio_NS, self.rate_hz)
         if not np.isfinite(audio_NS).all():
             return None
         loudness = loudness_lufs(audio_NS, self.rate_hz)
@@ -99,6 +84,11 @@ class Renderer:
         )
 
 
+def going_on(chain: Chain) -> Chain:
+    """Return the chain as it is in the middle of a sound: as long as that, without a fade of its tail."""
+    return replace(chain, tail=Tail.RING, tail_s=0.0)
+
+
 def fits(excess_db: float) -> bool:
     """Tell whether a chain keeps both its loudness and its ceiling."""
     return excess_db <= MOST_LOUDNESS_CHANGE_LU - _MARGIN_DB
@@ -106,18 +96,3 @@ def fits(excess_db: float) -> bool:
 
 def _down(gain_db: float) -> float:
     return math.floor(gain_db * 100.0) / 100.0
-
-
-def _mixed(wet_NS: np.ndarray, dry_NS: np.ndarray, mix: float) -> np.ndarray:
-    return (mix * wet_NS + (1.0 - mix) * dry_NS).astype(np.float32)
-
-
-def _class_of(name: str) -> Any:
-    return getattr(pedalboard, EFFECTS[name].class_name)
-
-
-def _built_in(effect: Effect) -> pedalboard.Plugin:
-    assert effect.effect, "a plug-in is rendered by its host"
-    plugin = _class_of(effect.effect)(**effect.parameters)
-    assert isinstance(plugin, pedalboard.Plugin)
-    return plugin

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from engine.audio.level import mono
 from engine.chains import Effect
+from engine.effects import EFFECTS
 from engine.fx.text_to_effect import filters
 from engine.fx.text_to_effect.compressor import compressed
 from engine.fx.text_to_effect.grid import Grid
 from engine.fx.text_to_effect.loudness import MatchedHearing
-from engine.fx.text_to_effect.rendering import default_parameters
 from engine.fx.text_to_effect.reverb import Reverb
 from engine.fx.text_to_effect.space import SearchedEffect, Template
 
@@ -101,5 +101,6 @@ def _mixed(wet: Tensor, dry: Tensor | float, mix: float) -> Tensor:
 
 
 def _fixed_values(effect: SearchedEffect) -> dict[str, Tensor]:
-    values = default_parameters(effect.base.effect) | effect.base.parameters
-    return {name: torch.tensor(float(value)) for name, value in values.items()}
+    usual = {name: one.default for name, one in EFFECTS[effect.base.effect].parameters.items()}
+    values = usual | effect.base.parameters
+    return {name: torch.tensor(float(value)) for name, value in values.items() if value is not None}
