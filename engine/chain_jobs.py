@@ -106,9 +106,8 @@ class ChainJobs:
 
 
 def _inspected(request: Request, _: OnProgress, cancelled: IsCancelled) -> Payload:
-    name = str(request.get("name") or "")
-    limits = _limits(request, HostLimits())
-    report = plain(inspect_plugin(text_of(request, "path"), name, limits, cancelled))
+    effect = Effect(plugin=text_of(request, "path"), name=str(request.get("name") or ""))
+    report = plain(inspect_plugin(effect, _limits(request, HostLimits()), cancelled))
     assert isinstance(report, dict)
     return report
 

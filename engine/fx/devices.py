@@ -9,6 +9,7 @@ import base64
 import binascii
 import contextlib
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from engine.chains import Effect, ParameterValue
 from engine.effects import ANY_LAYOUT, EFFECTS, BuiltIn, check_effect
 from engine.errors import AudioMissing, PluginCrash, SpecError
 from engine.fx.parameters import read_back, refresh, set_again, set_parameters
-from engine.fx.values import NoteKind, PluginClass, PluginFacts, title_of
+from engine.fx.values import NoteKind, PluginClass, PluginFacts, Timing, title_of
 
 MAX_CHANNELS = 8
 # pedalboard waits that long for an instrument's first sound; instruments are refused.
@@ -38,7 +39,8 @@ class Device:
     """A loaded effect.
 
     layouts are the channel counts that it takes at once; rates_hz those rates, () all. streams says that it
-    may get its input in pieces. notes are what was found wrong when it was set up.
+    may get its input in pieces. notes are what was found wrong when it was set up, timings how it keeps time
+    with so many channels at a rate.
     """
 
     title: str
@@ -50,6 +52,8 @@ class Device:
     facts: PluginFacts | None = None
     asked: dict[str, float] = field(default_factory=dict)
     notes: list[tuple[NoteKind, str]] = field(default_factory=list)
+    timings: dict[tuple[int, int], Timing] = field(default_factory=dict)
+    _before: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_external(self) -> bool:
@@ -74,6 +78,25 @@ class Device:
             return []
         refresh(self.plugin)
         return [(NoteKind.PARAMETER, text) for text in read_back(self.plugin, self.asked)]
+
+    def set_to(self, values: Mapping[str, ParameterValue]) -> None:
+        """Set a plug-in's parameters; those that are not named go back to what they were when it was loaded.
+
+        Raises:
+            SpecError: a parameter or value that there is not.
+        """
+        known = self.plugin.parameters
+        self._before = {name: known[name].raw_value for name in values if name in known} | self._before
+        unnamed = {name: raw for name, raw in self._before.items() if name not in values}
+        set_again(self.plugin, unnamed)
+        self.asked = set_parameters(self.plugin, values, self.title)
+        self.timings.clear()
+
+    def settle(self) -> None:
+        """Bring parameters to where the sound is made, so that what became of them can be seen."""
+        self.pass_silence()
+        kept = [note for note in self.notes if note[0] is not NoteKind.PARAMETER]
+        self.notes = [*kept, *self.changed_parameters()]
 
     def set_parameters_again(self) -> None:
         if self.asked:
@@ -140,12 +163,11 @@ def _external(effect: Effect) -> Device:
         raise PluginCrash(f"{title} is an instrument: it takes no sound", "Take it out of the chain.")
     if effect.raw_state:
         device.notes += _set_state(plugin, effect.raw_state, title)
-    device.asked = set_parameters(plugin, effect.parameters, title)
-    # This also brings the parameters to where the sound is made, so that what became of them can be seen.
+    device.set_to(effect.parameters)
     device.layouts = layouts_of(plugin)
     if not device.layouts:
         raise PluginCrash(f"{title} takes none of 1 to {MAX_CHANNELS} channels", "Take it out of the chain.")
-    device.notes += device.changed_parameters()
+    device.settle()
     return device
 
 

@@ -52,6 +52,20 @@ class ChainHost:
         self._chain, self._limits = checked(chain), limits or HostLimits()
         self._shared = SharedAudio()
         self._child: Child | None = None
+        self._is_told = False
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether there is a process, as after every sound that did not end it."""
+        return self._child is not None
+
+    def use(self, chain: Chain) -> None:
+        """Take another chain for the sounds from now on; raises SpecError as `checked`.
+
+        A plug-in stays loaded where the next chain, or one after that, has it with the same file, name and
+        state.
+        """
+        self._chain, self._is_told = checked(chain), False
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +121,7 @@ class ChainHost:
         child, chain = self._ready_child()
         try:
             answer = child.ask({**request, **chain}, self._limits.of_steps(sound_s), cancelled)
+            self._is_told = True
             return value_of(ChainResult, answer)
         except EngineError:
             # What it told itself did not hurt it: its plug-ins stay loaded. Whatever else happened ended it.
@@ -121,25 +136,20 @@ class ChainHost:
         """Return a process and what it has to be told; one that ended between two sounds is replaced."""
         if self._child is not None and not self._child.is_alive:
             self._end_child()
-        if self._child is not None:
-            return self._child, {}
-        self._child = Child(self._limits, self._shared.descriptor)
-        return self._child, {"chain": plain(self._chain)}
+        if self._child is None:
+            self._child = Child(self._limits, self._shared.descriptor)
+        return self._child, {} if self._is_told else {"chain": plain(self._chain)}
 
     def _end_child(self) -> None:
         if self._child is not None:
             self._child.end()
-            self._child = None
+            self._child, self._is_told = None, False
 
 
 def inspect_plugin(
-    path: str,
-    name: str = "",
-    limits: HostLimits | None = None,
-    cancelled: IsCancelled = lambda: False,
+    effect: Effect, limits: HostLimits | None = None, cancelled: IsCancelled = lambda: False
 ) -> PluginReport:
-    """Return what a plug-in is and has; raises as `ChainHost.process`."""
-    effect = Effect(plugin=path, name=name)
+    """Return what a plug-in is and has, as an effect of a chain sets it; raises as `ChainHost.process`."""
     answer = _asked("inspect", effect, limits or HostLimits(), cancelled, cancel_s=None)
     return value_of(PluginReport, answer)
 

@@ -68,7 +68,7 @@ class HostProcess:
         self._waiting: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._cancelled = threading.Event()
         self._limits_s: dict[str, float] = {}
-        self._rack = Rack(Chain(effects=()))
+        self._rack = Rack(Chain(effects=()), self._at)
         self._kept = KeptRoom()
 
     def run(self) -> None:
@@ -111,7 +111,7 @@ class HostProcess:
 
     def _process(self, message: Message) -> object:
         if "chain" in message:
-            self._rack = Rack(value_of(Chain, message["chain"]), self._at)
+            self._rack.use(value_of(Chain, message["chain"]))
         channels, capacity = message["channels"], message["capacity"]
         room = self._kept.room_for(self._descriptor, message["room"], channels, capacity)
         try:

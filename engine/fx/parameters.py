@@ -71,6 +71,8 @@ def _described(name: str, parameter: Any) -> PluginParameter:
         low=float(parameter.min_value) if is_number else 0.0,
         high=float(parameter.max_value) if is_number else 0.0,
         choices=() if parameter.type is not str else tuple(str(one) for one in parameter.valid_values),
+        is_automatable=bool(parameter.is_automatable),
+        positions=max(0, int(parameter.num_steps)),
     )
 
 

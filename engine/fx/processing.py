@@ -31,6 +31,8 @@ from engine.fx.values import (
 )
 
 OnStep = Callable[[Step, int, Effect], None]
+# Which plug-in it is, whatever its parameters are: its file, its name there, and its saved state.
+_Kind = tuple[str, str, str]
 # What is quieter is no tail; above it a cut would be heard, or a ring goes on.
 _SILENCE = 10.0 ** (-80.0 / 20.0)
 _CUT_FADE_S, _RING_FADE_S = 0.02, 0.5
@@ -61,8 +63,15 @@ class Rack:
     chain: Chain
     on_step: OnStep = lambda _step, _index, _effect: None
     _devices: dict[int, Device] = field(default_factory=dict)
-    _timings: dict[tuple[int, int, int], Timing] = field(default_factory=dict)
+    _spare: dict[_Kind, list[Device]] = field(default_factory=dict)
     _notes: list[ChainNote] = field(default_factory=list)
+
+    def use(self, chain: Chain) -> None:
+        """Take another chain; plug-ins that are in it too, now or again later, stay loaded."""
+        for index, device in sorted(self._devices.items()):
+            if device.is_external:
+                self._spare.setdefault(_kind(self.chain.effects[index]), []).append(device)
+        self.chain, self._devices = chain, {}
 
     def process(
         self, room_NS: np.ndarray, samples: int, rate_hz: int, cancelled: IsCancelled = lambda: False
@@ -166,18 +175,27 @@ class Rack:
     def _device(self, index: int, effect: Effect) -> Device:
         if index not in self._devices:
             self.on_step(Step.LOAD, index, effect)
-            self._devices[index] = load(effect)
+            self._devices[index] = self._kept(effect) or load(effect)
         return self._devices[index]
+
+    def _kept(self, effect: Effect) -> Device | None:
+        """Return a plug-in that an earlier chain had, with the parameters of this one."""
+        spare = self._spare.get(_kind(effect))
+        if not spare:
+            return None
+        spare[0].set_to(effect.parameters)
+        spare[0].settle()
+        return spare.pop(0)
 
     def _extra(self, index: int, channels: int, rate_hz: int) -> int:
         """Return by how many samples an effect is late beyond what it tells; measured once."""
         device = self._devices[index]
         if not device.is_external and not device.shifts:
             return 0
-        key = (index, channels, rate_hz)
-        if key not in self._timings:
-            self._timings[key] = self._measured(device, channels, rate_hz)
-        found = self._timings[key]
+        key = (channels, rate_hz)
+        if key not in device.timings:
+            device.timings[key] = self._measured(device, channels, rate_hz)
+        found = device.timings[key]
         self._add(index, _timing_notes(device, found, rate_hz))
         return _compensated(device, found)
 
@@ -218,6 +236,10 @@ def apply_chain(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> tuple[np.nd
     room_NS[:, :samples] = audio_NS
     result = Rack(chain).process(room_NS, samples, rate_hz)
     return room_NS[:, : result.samples], result
+
+
+def _kind(effect: Effect) -> _Kind:
+    return effect.plugin, effect.name, effect.raw_state
 
 
 def _resampled(audio_NS: np.ndarray, from_hz: int, to_hz: int, length_samples: int) -> np.ndarray:

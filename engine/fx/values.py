@@ -72,7 +72,8 @@ class PluginClass:
 class PluginParameter:
     """A parameter of a plug-in, under pedalboard's name for it.
 
-    choices are its texts where it has no numbers; low and high are then 0. raw is its place from 0 to 1.
+    choices are its texts where it has no numbers; low and high are then 0. raw is its place from 0 to 1, and
+    positions how many of those it tells to have, 0 where it tells none.
     """
 
     name: str
@@ -83,6 +84,8 @@ class PluginParameter:
     low: float = 0.0
     high: float = 0.0
     choices: tuple[str, ...] = ()
+    is_automatable: bool = True
+    positions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

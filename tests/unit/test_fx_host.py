@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,18 +258,18 @@ def inspect_state(odd_plugins: OddPlugins, kind: str, **parameters: float) -> st
 
 
 def test_an_inspection_tells_parameters_layouts_and_timing(odd_plugins: OddPlugins) -> None:
-    report = inspect_plugin(odd_plugins.path("LateUntold"))
+    report = inspect_plugin(Effect(plugin=odd_plugins.path("LateUntold")))
     (level,) = report.parameters
     assert (level.name, level.unit, level.value, level.low, level.high) == ("level", "%", 50.0, 0.0, 100.0)
     assert report.layouts == tuple(range(1, 9))
     assert report.timing.extra_samples == 300
     assert report.timing.block_difference_db == NO_DIFFERENCE_DB
-    report = inspect_plugin(str(ZAM / "ZaMaximX2.vst3"))
+    report = inspect_plugin(Effect(plugin=str(ZAM / "ZaMaximX2.vst3")))
     assert report.layouts == (2,)
     assert report.facts.latency_samples == 480
     assert report.timing.extra_samples == 0
     with pytest.raises(PluginCrash, match="AbortFactory gave up"):
-        inspect_plugin(odd_plugins.path("AbortFactory"))
+        inspect_plugin(Effect(plugin=odd_plugins.path("AbortFactory")))
 
 
 def test_without_a_screen_no_window_is_opened(
@@ -344,3 +345,45 @@ def test_renders_through_a_chain_that_crashes_in_a_fifth(odd_plugins: OddPlugins
     assert set(crashes) == {"the plug-in Dice crashed (segmentation fault) while processing"}
     # A fifth of 40 is 8: below 1 or above 20 it is once in 7,000 runs.
     assert 1 <= len(crashes) <= 20
+
+
+def zam_chain(threshold_db: float, **others: float) -> Chain:
+    compressor = Effect(
+        plugin=str(ZAM / "ZamCompX2.vst3"), parameters={"threshold_db": threshold_db, **others}
+    )
+    limiter = Effect(plugin=str(ZAM / "ZaMaximX2.vst3"), parameters={"threshold_db": threshold_db / 2})
+    return Chain(effects=(compressor, Effect(effect="reverb"), limiter))
+
+
+def test_a_used_host_gives_what_a_new_one_gives() -> None:
+    chains = [
+        zam_chain(-20.0, makeup_db=6.0),
+        zam_chain(-35.0),
+        Chain(effects=zam_chain(-10.0).effects[:2]),
+        Chain(effects=()),
+        Chain(effects=zam_chain(-30.0).effects[::-1]),
+        zam_chain(-20.0, makeup_db=6.0),
+    ]
+    with ChainHost(chains[0]) as used:
+        for chain in chains:
+            used.use(chain)
+            found = used.process(music(), RATE_HZ)
+            with ChainHost(chain) as new:
+                expected = new.process(music(), RATE_HZ)
+            np.testing.assert_array_equal(found.audio_NS, expected.audio_NS)
+            assert (found.notes, found.latency_samples) == (expected.notes, expected.latency_samples)
+
+
+def test_a_plugin_stays_loaded_for_the_next_chain(odd_plugins: OddPlugins, tmp_path: Path) -> None:
+    path = OddPlugins(tmp_path).path("Gain")
+    usual = Chain(effects=(Effect(plugin=path),))
+    low, high = (Chain(effects=(Effect(plugin=path, parameters={"level": one}),)) for one in (10.0, 20.0))
+    with ChainHost(low) as host:
+        host.process(music(), RATE_HZ)
+        shutil.rmtree(path)
+        for chain, expected in ((odd_plugins.chain("Mono"), 1.0), (high, 0.4), (usual, 1.0)):
+            host.use(chain)
+            np.testing.assert_allclose(host.process(music(), RATE_HZ).audio_NS, expected * music(), atol=1e-6)
+        host.use(Chain(effects=usual.effects * 2))
+        with pytest.raises(PluginCrash, match="there is no plug-in"):
+            host.process(music(), RATE_HZ)
