@@ -36,7 +36,14 @@ from daw_bridge.plugin_cli import inspect, scan, window
 from daw_bridge.spec_options import whole_path
 from engine.chain_files import SUFFIX, read_chain, write_chain
 from engine.chain_json import chain_to_dict
-from engine.chains import MAX_TAIL_S, Chain, ParameterValue, Tail
+from engine.chains import (
+    LEAST_EVALUATIONS,
+    MAX_TAIL_S,
+    MOST_EVALUATIONS,
+    Chain,
+    ParameterValue,
+    Tail,
+)
 from engine.effects import checked
 from engine.errors import NotFound, SpecError
 from engine.types import SEEDS
@@ -286,25 +293,36 @@ def apply(file: str, name: str, out: Path, stem: str) -> None:
 @chain.command()
 @click.argument("file", type=click.Path(path_type=str))
 @click.option("--prompt", "-p", required=True, help="How it should sound.")
+@click.option("--chain", "name", default="", metavar="CHAIN", help="Search its parameters, plug-ins' too.")
 @click.option("--save", default="", metavar="NAME", help="Keep the chain under this name.")
 @click.option("--model", default="starter", show_default=True, help="A model that hears.")
 @click.option(
-    "--evaluations", type=click.IntRange(1), default=120, show_default=True, help="How often to listen."
+    "--evaluations",
+    type=click.IntRange(LEAST_EVALUATIONS, MOST_EVALUATIONS),
+    default=120,
+    show_default=True,
+    help="How often to listen.",
 )
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), default=0, show_default=True)
-def find(file: str, prompt: str, save: str, model: str, evaluations: int, seed: int) -> None:
+def find(file: str, prompt: str, name: str, save: str, model: str, evaluations: int, seed: int) -> None:
     """Find effects that bring FILE nearer to what the prompt says; nothing is generated.
+
+    With --chain only the parameters of that chain are searched: of its plug-ins all automatable numbers, of
+    built-in effects those that words can set. CHAIN itself stays as it is.
 
     Example: daw-bridge chain find loop.wav --prompt "dark and distant" --save distant
     """
-    options = {"model": model, "evaluations": evaluations, "seed": seed}
+    options: dict[str, Any] = {"model": model, "evaluations": evaluations, "seed": seed}
+    if name:
+        options["chain"] = whole_path(name) if is_path(name) else name
     request = ChainFind(rid="-", path=whole_path(file), prompt=prompt, name=save, options=options)
     with Client() as client, JobDisplay("find") as display:
         found = client.ask_long(request, ChainCancel(rid="-", target="*"), display.show).found
     for line in lines_of(chain_of(save or "found", found["chain"])):
         say(line)
     before, after = found["similarity_before"], found["similarity_after"]
-    say(f"similarity {before:.3f} before, {after:.3f} after; {found['evaluations']} evaluations.")
+    as_set = f"{found['similarity_as_set']:.3f} with {name} as it is, " if name else ""
+    say(f"similarity {before:.3f} before, {as_set}{after:.3f} after; {found['evaluations']} evaluations.")
     if save:
         say(f'Hear it: daw-bridge chain apply {shown_path(file)} --chain "{save}"')
 

@@ -52,18 +52,20 @@ class ChainJobs:
         }
         if action not in actions:
             raise BadJson(f"request.action is {action!r}, not one of {', '.join(map(str, actions))}")
-        with _kept_alive(str(action), on_progress):
+        with kept_alive(str(action), on_progress):
             return actions[action](request, on_progress, cancelled)
 
     def _apply(self, request: Request, _: OnProgress, cancelled: IsCancelled) -> Payload:
         chain = chain_from_dict(object_of(request, "chain"))
         path, folder = Path(text_of(request, "path")), Path(text_of(request, "folder"))
-        limits, stem = _limits(request, HostLimits()), text_of(request, "stem")
+        limits, stem = limits_of(request, HostLimits()), text_of(request, "stem")
         return asdict(self._files.send(path, chain, folder, stem, limits, cancelled))
 
     def _scan(self, request: Request, on_progress: OnProgress, cancelled: IsCancelled) -> Payload:
         folders = tuple(map(Path, text_of(request, "folders").split("\n"))) if "folders" in request else None
-        scanner = Scanner(Path(text_of(request, "cache")), folders, _limits(request, HostLimits(load_s=30.0)))
+        scanner = Scanner(
+            Path(text_of(request, "cache")), folders, limits_of(request, HostLimits(load_s=30.0))
+        )
         with self._turn(cancelled):
             again = [one.path for one in scanner.known() if one.is_blocked and request.get("again") is True]
             total = len(plugin_files(standard_folders() if folders is None else folders))
@@ -91,7 +93,7 @@ class ChainJobs:
         closed = self._windows[window] = threading.Event()
         try:
             # Closed at a request, what was turned in it is kept; after a cancel too, as far as it was told.
-            limits = _limits(request, HostLimits())
+            limits = limits_of(request, HostLimits())
             left = edit_plugin(effect, limits, lambda: closed.is_set() or cancelled())
             return {"effect": plain(left)}
         finally:
@@ -107,7 +109,7 @@ class ChainJobs:
 
 def _inspected(request: Request, _: OnProgress, cancelled: IsCancelled) -> Payload:
     effect = Effect(plugin=text_of(request, "path"), name=str(request.get("name") or ""))
-    report = plain(inspect_plugin(effect, _limits(request, HostLimits()), cancelled))
+    report = plain(inspect_plugin(effect, limits_of(request, HostLimits()), cancelled))
     assert isinstance(report, dict)
     return report
 
@@ -128,7 +130,7 @@ def _told(one: FoundPlugin) -> Payload:
     }
 
 
-def _limits(request: Request, usual: HostLimits) -> HostLimits:
+def limits_of(request: Request, usual: HostLimits) -> HostLimits:
     """Return the time limits, those of the request first; raises BadJson."""
     given = object_of(request, "limits") if "limits" in request else {}
     chosen: dict[str, float] = {}
@@ -140,7 +142,7 @@ def _limits(request: Request, usual: HostLimits) -> HostLimits:
 
 
 @contextmanager
-def _kept_alive(stage: str, on_progress: OnProgress) -> Iterator[None]:
+def kept_alive(stage: str, on_progress: OnProgress) -> Iterator[None]:
     """Say now and then that the work goes on."""
     ended = threading.Event()
 

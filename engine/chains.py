@@ -7,6 +7,8 @@ from enum import Enum
 
 MAX_EFFECTS = 16
 MAX_TAIL_S = 30.0
+# How often a search for a chain may listen.
+LEAST_EVALUATIONS, MOST_EVALUATIONS = 40, 10_000
 ParameterValue = float | bool | str
 
 

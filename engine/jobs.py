@@ -23,7 +23,7 @@ from engine.models.store import model_folder
 from engine.outputs import Making, free_stem, write_preview, write_take
 from engine.recall import recall
 from engine.render import Preview, Progress, RenderedTake, TakeDropped, render
-from engine.requests import Request, object_of, text_of
+from engine.requests import Request, text_of
 from engine.spec_json import digest, spec_from_dict
 from engine.types import EventKind, Highs, RenderSpec, Take
 
@@ -142,14 +142,8 @@ class Jobs:
         """Find a chain for words and a file, with a model that hears; raises as find_chain."""
         model = text_of(request, "model")
         self._keep((model,))
-        return find_chain(
-            Path(text_of(request, "path")),
-            text_of(request, "prompt"),
-            object_of(request, "options"),
-            self._bundle(model, emit),
-            lambda payload: emit(EventKind.PROGRESS, payload),
-            cancelled,
-        )
+        bundle = self._bundle(model, emit)
+        return find_chain(request, bundle, lambda payload: emit(EventKind.PROGRESS, payload), cancelled)
 
     def probe(self, path: str) -> Payload:
         """Return length, rate and channels of an audio file."""

@@ -2,7 +2,8 @@
 
 Requests: {"op": "render", "job", "spec", "out": {"folder", "stem"}}, perhaps with "previews": {"folder",
 "every"} and "threads"; {"op": "load", "job", "name"}, {"op": "models", "job", "action", ...} and likewise
-"chains"; {"op": "find", "job", "path", "prompt", "model", "options"}; {"op": "probe", "job", "path"} and
+"chains"; {"op": "find", "job", "path", "prompt", "model", "options"}, perhaps with "chain"
+and "limits"; {"op": "probe", "job", "path"} and
 {"op": "recall", "job", "path"}; {"op": "cancel", "job"}; {"op": "quit"}. Every job ends with one event of
 kind done or fail.
 """

@@ -244,7 +244,8 @@ class ChainFindDone(Answer):
 
     found: dict[str, Any] = arg(
         Json(
-            "chain, similarity_before, similarity_after, loudness_change_lu, true_peak_dbtp, evaluations",
+            "chain, similarity_before, similarity_as_set of a chain that was given, similarity_after, "
+            "loudness_change_lu, true_peak_dbtp, evaluations",
             {"chain": {"effects": []}, "similarity_before": 0.1, "similarity_after": 0.3},
         )
     )
@@ -252,13 +253,21 @@ class ChainFindDone(Answer):
 
 @request("chain/find", answer=ChainFindDone)
 class ChainFind(Request):
-    """Find the chain whose result is heard as the words say; nothing is generated."""
+    """Find the chain whose result is heard as the words say; nothing is generated.
+
+    Searched are the program's usual effects, or with the option chain those of a chain: its name, the whole
+    path of its file, or the chain itself. Of plug-ins all numbers are searched that may be automated.
+    """
 
     path: str = arg(file_path("audio file", "loop.wav"))
     prompt: str = arg(Text("how it should sound", "warm and distant", fewest=1, most=PROMPT.most))
     name: str = arg(Text("keep the chain under this name; empty for not", "distant", most=64), default="")
     options: dict[str, Any] = arg(
-        Json("model, evaluations, seed, method, aim, from_prompt, heard_s, gentleness", {"evaluations": 60}),
+        Json(
+            "chain to search in, model, evaluations (40 or more), seed, method, aim, from_prompt, heard_s, "
+            "gentleness",
+            {"evaluations": 60},
+        ),
         default={},
     )
 

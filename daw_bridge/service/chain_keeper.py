@@ -57,6 +57,10 @@ class ChainKeeper:
             chain = chain_of(str(content.get("name", "")), content)
         else:
             chain = read_chain(Path(self._paths.readable(session, text)))
+        return self.allowed(session, chain)
+
+    def allowed(self, session: Session, chain: Chain) -> Chain:
+        """Return a chain whose files this client may name; raises as require_allowed."""
         self.require_allowed(session, *chain.effects)
         return chain
 

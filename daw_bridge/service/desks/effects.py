@@ -100,11 +100,22 @@ class EffectDesk:
             file_name(request.name, SUFFIX)
         options = {"model": "starter", **request.options}
         order = {"path": path, "prompt": request.prompt, "model": options.pop("model"), "options": options}
+        if "chain" in options:
+            chain = self._searched(session, options.pop("chain"))
+            order |= {"chain": chain_to_dict(chain), "limits": self._limits}
         asked = self._runs.find(order, _teller(session, request))
         found = await self._stoppable(session, request, asked)
         if request.name:
             self._keeper.save(request.name, chain_of(request.name, found["chain"]))
         return ChainFindDone(rid=request.rid, found=found)
+
+    def _searched(self, session: Session, given: object) -> Chain:
+        """Return the chain whose parameters are to be found: a name, a path, or a chain as JSON."""
+        if isinstance(given, dict):
+            return self._keeper.allowed(session, chain_of(str(given.get("name", "")), given))
+        if not isinstance(given, str) or not given:
+            raise SpecError("options.chain must be a chain's name, the whole path of its file, or a chain")
+        return self._keeper.named(session, given)
 
     async def _scan(self, session: Session, request: ChainScan) -> ChainScanDone:
         order = {"cache": str(self._folders.known_plugins), "again": request.again}

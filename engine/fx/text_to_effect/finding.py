@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from engine.audio.level import rms
-from engine.chains import Chain
+from engine.chains import LEAST_EVALUATIONS, MOST_EVALUATIONS, Chain
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.errors import ModelMissing, SpecError
 from engine.fx.text_to_effect.judge import IsCancelled, Judge, OnProgress, Verdict, heard
@@ -27,7 +27,6 @@ from engine.fx.text_to_effect.wish import Aim, Wish
 from engine.models.bundle import Bundle
 from engine.types import MAX_PROMPT_CHARACTERS, SEEDS
 
-LEAST_EVALUATIONS, MOST_EVALUATIONS = 40, 10_000
 LEAST_RATE_HZ, LEAST_S, MOST_CHANNELS = 8000, 0.2, 2
 # What a simpler or gentler chain may lose.
 _TOLERANCE = 0.005
@@ -82,12 +81,14 @@ class EffectSearch:
 class FoundEffects:
     """A chain, and what it does to the whole sound as pedalboard renders it.
 
-    Similarities are cosines of CLAP embeddings to the prompt. history has the best similarity of a judged
+    Similarities are cosines of CLAP embeddings to the prompt; similarity_as_set is that of the loudest part
+    through a given chain as it was, None where none was given. history has the best similarity of a judged
     render after each evaluation. The chain is without effects where none brought the sound nearer.
     """
 
     chain: Chain
     similarity_before: float
+    similarity_as_set: float | None
     similarity_after: float
     loudness_change_lu: float
     true_peak_dbtp: float
@@ -112,7 +113,8 @@ def find_effects(
 
     The result keeps the sound's loudness within 1 LU, and its true peak below -1 dBTP or the sound's own.
     limits narrow a parameter of all effects of a kind, by names such as `reverb.wet_level`. render makes of a
-    chain and a sound another sound of the same shape; plug-ins need one.
+    chain and a sound another sound; plug-ins need one. Where the template has a given chain, what is not
+    searched in that stays, unless nothing brings the sound nearer.
 
     Raises:
         SpecError: a sound, prompt, template or limit that cannot be used.
@@ -138,8 +140,9 @@ def find_effects(
         on_progress=on_progress,
         cancelled=cancelled,
     )
-    best = _simplified(judge, _best_of(judge, _searched(judge, method, search.seed)))
-    return _told(judge, best, Renderer.of(render, audio_NS, rate_hz), wanted)
+    as_set = _as_set(judge)
+    best = _simplified(judge, _best_of([*as_set, *_searched(judge, method, search.seed)]))
+    return _told(judge, best, Renderer.of(render, audio_NS, rate_hz), wanted, as_set)
 
 
 def _require_hearing(bundle: Bundle) -> None:
@@ -193,6 +196,11 @@ def _loudest(audio_NS: np.ndarray, samples: int, step: int) -> np.ndarray:
     return audio_NS[:, start : start + samples]
 
 
+def _as_set(judge: Judge) -> list[Verdict]:
+    """Return a given chain as it is, judged."""
+    return [] if judge.template.given is None else [judge.judged(judge.template.neutral_P)]
+
+
 def _searched(judge: Judge, method: Method, seed: int) -> list[Verdict]:
     """Return all points that the search judged, the chain without effects among them."""
     rng = np.random.default_rng(seed)
@@ -205,7 +213,7 @@ def _searched(judge: Judge, method: Method, seed: int) -> list[Verdict]:
     return [nothing, *search(judge, rng, count)]
 
 
-def _best_of(judge: Judge, verdicts: Sequence[Verdict]) -> Verdict:
+def _best_of(verdicts: Sequence[Verdict]) -> Verdict:
     """Return the best point that keeps loudness and ceiling; the sound itself always does."""
     return max((one for one in verdicts if fits(one.excess_db)), key=lambda one: one.total)
 
@@ -227,8 +235,9 @@ def _simplified(judge: Judge, best: Verdict) -> Verdict:
 
 
 def _weakest_first(judge: Judge, verdict: Verdict) -> list[int]:
-    """Return the effects of a chain, that which does least first."""
-    present = [index for index, kept in enumerate(verdict.kept) if kept]
+    """Return the effects of a chain that were searched, that which does least first."""
+    searched = [bool(effect.ranges) for effect in judge.template.effects]
+    present = [index for index, kept in enumerate(verdict.kept) if kept and searched[index]]
     away_P = np.abs(verdict.shares_P - judge.template.neutral_P)
     return sorted(present, key=lambda index: float(away_P[judge.template.amounts_of(index)].max(initial=0.0)))
 
@@ -239,14 +248,16 @@ def _weakened(template: Template, shares_P: np.ndarray, share: float) -> np.ndar
     return np.where(template.amounts_P, weaker_P, shares_P)
 
 
-def _told(judge: Judge, best: Verdict, whole: Renderer, wanted: str | Tensor) -> FoundEffects:
+def _told(
+    judge: Judge, best: Verdict, whole: Renderer, wanted: str | Tensor, as_set: Sequence[Verdict]
+) -> FoundEffects:
     name = wanted.strip() if isinstance(wanted, str) else ""
-    chain = replace(_fitting(judge, best, whole), name=name)
-    audio_NS = whole.render(chain, whole.audio_NS, whole.rate_hz)
+    chain, audio_NS = _fitting(judge, best, whole)
     clap, rate_hz = judge.clap, whole.rate_hz
     return FoundEffects(
-        chain=chain,
+        chain=replace(chain, name=name),
         similarity_before=float(judge.wish.similarity(heard(whole.audio_NS, rate_hz, clap))),
+        similarity_as_set=as_set[0].similarity if as_set else None,
         similarity_after=float(judge.wish.similarity(heard(audio_NS, rate_hz, clap))),
         loudness_change_lu=loudness_lufs(audio_NS, rate_hz) - whole.loudness_lufs,
         true_peak_dbtp=true_peak_db(audio_NS),
@@ -255,11 +266,14 @@ def _told(judge: Judge, best: Verdict, whole: Renderer, wanted: str | Tensor) ->
     )
 
 
-def _fitting(judge: Judge, best: Verdict, whole: Renderer) -> Chain:
-    """Return the chain with its gain for the whole sound, weakened until it keeps loudness and ceiling."""
+def _fitting(judge: Judge, best: Verdict, whole: Renderer) -> tuple[Chain, np.ndarray]:
+    """Return the chain with its gain for the whole sound, weakened until it keeps loudness and ceiling.
+
+    Also its sound.
+    """
     for share in (1.0, *_GENTLER) if any(best.kept) else ():
         weaker_P = _weakened(judge.template, best.shares_P, share)
         finished = whole.finished(judge.template.chain_at(weaker_P, best.kept), exact=True)
         if finished is not None and fits(finished.excess_db):
-            return finished.chain
-    return Chain(effects=())
+            return finished.chain, finished.audio_NS
+    return Chain(effects=()), whole.audio_NS

@@ -14,9 +14,10 @@ import numpy as np
 from engine.audio.level import decibels, peak
 from engine.chains import Chain, Effect, Tail
 from engine.edit.loudness import CEILING_DBTP, loudness_lufs, true_peak_db
+from engine.errors import PluginCrash
 from engine.fx.processing import apply_chain
 
-# Anything that turns a sound (N, S) of a rate into what a chain makes of it.
+# Anything that turns a sound (N, S) of a rate into what a chain makes of it: silence, where that is nothing.
 RenderChain = Callable[[Chain, np.ndarray, int], np.ndarray]
 
 MOST_LOUDNESS_CHANGE_LU = 1.0
@@ -25,8 +26,11 @@ _MARGIN_DB = 0.1
 
 
 def render_here(chain: Chain, audio_NS: np.ndarray, rate_hz: int) -> np.ndarray:
-    """Return the sound through a chain of built-in effects, in this process; raises as apply_chain."""
-    return apply_chain(chain, audio_NS, rate_hz)[0]
+    """Return the sound through a chain of built-in effects, in this process; raises SpecError."""
+    try:
+        return apply_chain(chain, audio_NS, rate_hz)[0]
+    except PluginCrash:
+        return np.zeros_like(audio_NS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -79,15 +79,22 @@ class SearchedEffect:
 
     def at(self, values: Mapping[str, float]) -> Effect:
         """Return the effect with these parameters, rounded to what a musician would write."""
-        found: dict[str, ParameterValue] = {name: _rounded(value) for name, value in values.items()}
+        found: dict[str, ParameterValue] = {
+            name: min(max(_rounded(value), self.ranges[name].low), self.ranges[name].high)
+            for name, value in values.items()
+        }
         return replace(self.base, parameters={**self.base.parameters, **found})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """The effects that a search may set, in the order of the signal."""
+    """The effects that a search may set, in the order of the signal.
+
+    given is the chain whose settings are the neutral point, if there is one; a found chain has its tail.
+    """
 
     effects: tuple[SearchedEffect, ...]
+    given: Chain | None = None
 
     def __post_init__(self) -> None:
         # The gain that keeps the loudness is the last one of a found chain.
@@ -124,13 +131,12 @@ class Template:
         assert np.all((shares_P >= 0.0) & (shares_P <= 1.0)), "a point lies within the ranges"
         kept = kept or [True] * len(self.effects)
         parts = zip(self.effects, self.split(shares_P), kept, strict=True)
-        return Chain(
-            effects=tuple(
-                effect.at({name: float(value) for name, value in values.items()})
-                for effect, values, is_kept in parts
-                if is_kept
-            )
+        effects = tuple(
+            effect.at({name: float(value) for name, value in values.items()})
+            for effect, values, is_kept in parts
+            if is_kept
         )
+        return replace(self.given or Chain(effects=()), effects=effects)
 
     def amounts_of(self, index: int) -> np.ndarray:
         """Tell which of all parameters are amounts of one effect."""
@@ -149,7 +155,7 @@ class Template:
                 raise SpecError(
                     f"{key} is not a parameter of the search", f"Limit one of: {', '.join(sorted(known))}."
                 )
-        return Template(effects=tuple(_limited(effect, limits) for effect in self.effects))
+        return replace(self, effects=tuple(_limited(effect, limits) for effect in self.effects))
 
     def for_rate(self, rate_hz: int) -> Template:
         """Return the template with frequencies that sound of this rate has.
