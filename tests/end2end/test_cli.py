@@ -25,6 +25,7 @@ from tests.end2end.homes import (
     unfinished_files,
     wait_until,
 )
+from tests.unit.odd_plugins import ZAM
 
 LONG = ("generate", "--prompt", "rain", *SECONDS_OF_WORK)
 SHORT = ("generate", "--prompt", "rain", *MOMENT_OF_WORK)
@@ -303,6 +304,23 @@ def test_a_chain_is_made_set_and_used(lived_in: Home, clip: Path) -> None:
     run("copy", "quiet room", "./room.toml")
     assert "1. reverb, 50 % of it" in run("set", "./room.toml", "reverb", "mix", "50%")
     assert "0 % of it" in run("show", "quiet room")
+
+
+def test_words_find_parameters_of_a_named_chain(lived_in: Home, clip: Path) -> None:
+    def run(*words: str) -> str:
+        done = lived_in.run("chain", *words, cwd=clip.parent)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    run("new", "own", str(ZAM / "ZamEQ2.vst3"))
+    few = ("--prompt", "dark", "--model", "debug", "--evaluations", "40")
+    said = run("find", "loop.wav", "--chain", "own", "--save", "own dark", *few)
+    assert re.search(r"similarity \S+ before, \S+ with own as it is, \S+ after; \d+ evaluations", said)
+    assert "boost_cut_1_db" in said and "ZamEQ2" in run("show", "own dark")
+    assert "boost_cut" not in run("show", "own")
+    assert run("apply", "loop.wav", "--chain", "own dark").startswith("out/loop-own-dark.wav")
+    wrong = lived_in.run("chain", "find", "loop.wav", "--chain", "nobody's", *few, cwd=clip.parent)
+    assert wrong.returncode == 1 and 'no chain "nobody\'s"' in wrong.stderr
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ MOST_CRASHES, MOST_HANGS = 20, 3
 class HostedRenderer:
     """Renders chains of a search; one of which nothing can be heard, since a plug-in failed, is silence."""
 
-    def __init__(self, limits: HostLimits, cancelled: IsCancelled) -> None:
-        self._cancelled = cancelled
+    def __init__(self, limits: HostLimits, cancelled: IsCancelled, most_crashes: int = MOST_CRASHES) -> None:
+        self._cancelled, self._most_crashes = cancelled, most_crashes
         self._host = ChainHost(Chain(effects=()), limits)
         self._crashes = self._hangs = 0
 
@@ -56,7 +56,7 @@ class HostedRenderer:
         except PluginCrash as error:
             # What a plug-in refuses without an end of its process is a setting at which nothing is heard.
             self._crashes += not self._host.is_running
-            if self._crashes >= MOST_CRASHES:
+            if self._crashes >= self._most_crashes:
                 raise PluginCrash(_too_often(error.message, self._crashes), error.hint) from error
         return np.zeros_like(audio_NS)
 
