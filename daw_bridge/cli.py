@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +56,8 @@ _EDIT = RenderSpec(task=Task.SUPERRES, region=Region(path=""))
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 for a failed job, 2 for wrong use, 130 when interrupted."""
     try:
-        result = commands.main(args=arguments, prog_name="daw-bridge", standalone_mode=False)
+        with _all_ends_alike():
+            result = commands.main(args=arguments, prog_name="daw-bridge", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except EngineError as error:
         complain(error.info)
@@ -73,6 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = f"the program failed in a way nobody foresaw ({type(error).__name__})"
         complain(ErrorInfo(code=ErrorCode.INTERNAL, message=message, hint="Please report it."))
         return FAILED
+
+
+@contextmanager
+def _all_ends_alike() -> Iterator[None]:
+    """Let SIGTERM interrupt a command as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -35,6 +35,8 @@ CHECK_S = 5.0
 CANCEL_S = 30.0
 LONGEST_S = 7 * 86_400.0
 _RETRY_S = 0.1
+# A program that is asked to end leaves no more behind than one whose user presses Ctrl-C.
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _ENDED = ("finished", "failed", "cancelled")
 
 Takes = list[Mapping[str, Any]]
@@ -236,8 +238,9 @@ def _interrupts_held() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield held
         return
-    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    before = [(one, signal.signal(one, lambda number, _: held.append(number))) for one in INTERRUPTS]
     try:
         yield held
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before:
+            signal.signal(one, handler)

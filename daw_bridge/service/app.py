@@ -119,7 +119,7 @@ class Service:
         self._deliveries = Deliveries(self._folders.render_presets, self._chains)
         self._keeper = ChainKeeper(self._chains, self._paths, self.audience)
         self._effects = EffectDesk(self._keeper, self._chores, self.runs, self._paths, config)
-        self._live = LiveDesk(self.board, PresetStore(self._folders.presets), self.audience)
+        self._live = LiveDesk(self.board, PresetStore(self._folders.presets), self._deliveries, self.audience)
         self._desk = Desk(self._handlers())
         self.board.watch(self.audience.tell_parameter)
 

@@ -107,7 +107,7 @@ def load(effect: Effect) -> Device:
     """Load an effect with its parameters; of a plug-in on the process's main thread only.
 
     Raises:
-        SpecError: a parameter or value that there is not.
+        SpecError: a parameter, a value or one of several plug-ins in a file that there is not.
         AudioMissing: an impulse response that is not there.
         PluginCrash: a plug-in that refuses.
     """
@@ -175,6 +175,8 @@ def _loaded(effect: Effect, title: str) -> Any:
     if not Path(effect.plugin).exists():
         message = f"there is no plug-in {effect.plugin}"
         raise PluginCrash(message, "Install it, or take it out of the chain.")
+    if effect.name:
+        _require_name(effect)
     try:
         return load_plugin(
             effect.plugin,
@@ -185,6 +187,14 @@ def _loaded(effect: Effect, title: str) -> Any:
         raise PluginCrash(f"{title} cannot be loaded from {effect.plugin}", _BAD_FILE_HINT) from error
     except (ValueError, RuntimeError) as error:
         raise PluginCrash(f"{title} refuses to load: {_one_line(error)}") from error
+
+
+def _require_name(effect: Effect) -> None:
+    """Refuse a name that none of several plug-ins in a file has; of a single one it says nothing."""
+    names = names_in(effect.plugin)
+    if len(names) > 1 and effect.name not in names:
+        message = f"there is no plug-in {effect.name!r:.60} in {effect.plugin}"
+        raise SpecError(message, f"It holds {', '.join(names)}.")
 
 
 def _one_line(error: Exception) -> str:

@@ -86,7 +86,7 @@ class ChainHost:
         Raises:
             PluginCrash: an effect ended the process, refused, or gave nothing usable.
             PluginTimeout: an effect did not finish loading or processing in its time.
-            SpecError: a parameter that a plug-in does not have.
+            SpecError: a parameter that a plug-in does not have, or a plug-in that its file does not hold.
             Cancelled: within the limits' cancel_s.
             OutOfMemory: no room for the sound.
         """

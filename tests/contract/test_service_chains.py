@@ -33,6 +33,7 @@ from daw_bridge.messages.chains import (
     ChainWindow,
 )
 from daw_bridge.messages.connection import Ping, Pong
+from daw_bridge.messages.live import ParamGet, ParamSet
 from daw_bridge.service import app
 from engine.types import ErrorCode
 from tests.contract.services import Client, Served, client_of, new_rid, served, tcp_of
@@ -94,6 +95,15 @@ def test_a_chain_is_made_changed_and_deleted(client: Client, service: Served) ->
     client.done(ChainDelete(rid="-", name="My Room"))
     assert client.failed(ChainLoad(rid="-", name="My Room")).code is ErrorCode.NOT_FOUND
     assert list(service.folders.chains.iterdir()) == []
+
+
+@pytest.mark.parametrize(("parameter", "name"), [("chain", "glue"), ("render_preset", "master")])
+def test_a_parameter_takes_only_the_name_of_what_there_is(client: Client, parameter: str, name: str) -> None:
+    client.done(ParamSet(rid="-", name=parameter, value=name))
+    failed = client.failed(ParamSet(rid="-", name=parameter, value="nobody's"))
+    assert failed.code is ErrorCode.NOT_FOUND and "nobody's" in failed.message
+    assert client.done(ParamGet(rid="-", name=parameter)).value == name
+    client.done(ParamSet(rid="-", name=parameter, value=""))
 
 
 @pytest.mark.parametrize("link", ["udp", "slip"])

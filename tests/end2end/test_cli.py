@@ -247,11 +247,13 @@ def test_a_command_starts_no_service_that_was_stopped_on_purpose(
     assert all(Path(take.path).exists() for take in job.takes)
 
 
-def interrupted(home: Home, folder: Path, *, when: Callable[[], object]) -> None:
-    """Press Ctrl-C on a command at a moment, and check what it leaves."""
+def interrupted(
+    home: Home, folder: Path, *, when: Callable[[], object], by: signal.Signals = signal.SIGINT
+) -> None:
+    """Interrupt a command at a moment, as Ctrl-C does, and check what it leaves."""
     with home.started(*LONG, cwd=folder) as process:
         when()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(by)
         said, complained = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, said) == (130, "")
     assert complained == "error[cancelled]: the job was cancelled.\n"
@@ -266,10 +268,11 @@ def test_an_interrupt_cancels_a_running_job_and_its_worker_lives_on(home: Home, 
     assert [one.pid for one in home.workers()] == [worker.pid]
 
 
-def test_an_interrupt_cancels_a_waiting_job(home: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_cancels_a_waiting_job(home: Home, tmp_path: Path, by: signal.Signals) -> None:
     with Client() as client:
         client.ask(EnginePause(rid="-"))
-        interrupted(home, tmp_path, when=lambda: home.wait_for(JobState.QUEUED))
+        interrupted(home, tmp_path, when=lambda: home.wait_for(JobState.QUEUED), by=by)
         assert client.ask(Status(rid="-")).queued == 0
     assert home.workers() == []
 

@@ -415,28 +415,34 @@ class OddFactory final : public Factory {
     *info = {"Tests", "", "", 16};
     return OK;
   }
-  int32_t countClasses() override { return 1; }
-  Result getClassInfo(int32_t, ClassInfo* info) override {
+  int32_t countClasses() override { return is("Two") ? 2 : 1; }
+  Result getClassInfo(int32_t index, ClassInfo* info) override {
     *info = {{}, 0x7FFFFFFF, "Audio Module Class", {}};
-    std::memcpy(info->id, OWN, 16);
-    std::strncpy(info->name, kind().c_str(), sizeof info->name - 1);
+    identify(index, info->id, info->name);
     return OK;
   }
-  Result getClassInfo2(int32_t, ClassInfo2* info) override {
+  Result getClassInfo2(int32_t index, ClassInfo2* info) override {
     const char* kinds = is("Instrument") ? "Instrument|Synth" : is("LateEffect") ? "Fx" : "Fx|Dynamics";
     *info = {{}, 0x7FFFFFFF, "Audio Module Class", {}, 0, {}, "Tests", "1.2.3", "VST 3.7"};
-    std::memcpy(info->id, OWN, 16);
-    std::strncpy(info->name, kind().c_str(), sizeof info->name - 1);
+    identify(index, info->id, info->name);
     std::strncpy(info->kinds, kinds, sizeof info->kinds - 1);
     return OK;
   }
   Result createInstance(const char* id, const char* iid, void** object) override {
     *object = nullptr;
-    if (is("Refuses") || !same(id, OWN)) return NO_INTERFACE;
+    if (is("Refuses") || std::memcmp(id, OWN, 15) != 0) return NO_INTERFACE;
     auto* effect = new Effect;
     const Result result = effect->queryInterface(iid, object);
     effect->release();
     return result;
+  }
+
+ private:
+  static void identify(int32_t index, char (&id)[16], char (&name)[64]) {
+    std::memcpy(id, OWN, 16);
+    id[15] = static_cast<char>('1' + index);
+    const std::string own = index ? kind() + " Second" : kind();
+    std::strncpy(name, own.c_str(), sizeof name - 1);
   }
 };
 

@@ -387,3 +387,13 @@ def test_a_plugin_stays_loaded_for_the_next_chain(odd_plugins: OddPlugins, tmp_p
         host.use(Chain(effects=usual.effects * 2))
         with pytest.raises(PluginCrash, match="there is no plug-in"):
             host.process(music(), RATE_HZ)
+
+
+def test_of_several_plugins_in_a_file_the_named_one_is_taken(odd_plugins: OddPlugins) -> None:
+    path = odd_plugins.path("Two")
+    for name in ("Two", "Two Second"):
+        assert inspect_plugin(Effect(plugin=path, name=name)).facts.name == name
+    with pytest.raises(SpecError, match="there is no plug-in 'Two Third' in .*Two.vst3") as caught:
+        inspect_plugin(Effect(plugin=path, name="Two Third"))
+    assert caught.value.hint == "It holds Two, Two Second."
+    assert inspect_plugin(Effect(plugin=odd_plugins.path("Gain"), name="Loud")).facts.name == "Gain"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from daw_bridge.live.board import ParameterBoard
+from daw_bridge.live.deliveries import Deliveries
 from daw_bridge.live.morph import Preset
 from daw_bridge.live.presets import PresetStore
 from daw_bridge.messages.answers import Done
@@ -42,11 +43,13 @@ class LiveDesk:
         self,
         board: ParameterBoard,
         presets: PresetStore,
+        deliveries: Deliveries,
         audience: Audience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._board = board
         self._presets = presets
+        self._deliveries = deliveries
         self._audience = audience
         self._clock = clock
         self._glide: asyncio.TimerHandle | None = None
@@ -72,7 +75,7 @@ class LiveDesk:
     def _param(self, _: Session, request: Param) -> ParamValue | None:
         if request.value is None:
             return ParamValue(name=request.name, value=self._board.get(request.name))
-        self._board.set(request.name, request.value)
+        self._put(request.name, request.value)
         return None
 
     def _get(self, _: Session, request: ParamGet) -> ParamGetDone:
@@ -80,8 +83,16 @@ class LiveDesk:
 
     def _set(self, _: Session, request: ParamSet) -> Done:
         assert request.value is not None, "its kind takes no empty value"
-        self._board.set(request.name, request.value)
+        self._put(request.name, request.value)
         return Done(rid=request.rid, request="param/set")
+
+    def _put(self, name: str, value: ParameterValue) -> None:
+        """Set a parameter; raises as Deliveries does for a name of what there is not."""
+        if value and name == "chain":
+            self._deliveries.chain_named(str(value))
+        elif value and name == "render_preset":
+            self._deliveries.named(str(value))
+        self._board.set(name, value)
 
     def _listen(self, session: Session, request: ParamListen) -> ParamListenDone:
         self._audience.listen(session.peer, request.glob, on=request.on)
