@@ -18,6 +18,13 @@ def transfer_options(command: Command) -> Command:
     """Add the options that a transfer alone has."""
     for option in (
         click.option(
+            "--keep",
+            type=click.Choice(("pitch", "rhythm", "level")),
+            multiple=True,
+            help="Keep which notes sound, when sounds begin, or how loud it is from moment to moment; "
+            "repeatable.",
+        ),
+        click.option(
             "--sweep",
             type=Numbers(),
             default=(),

@@ -186,6 +186,13 @@ def test_a_transfer_says_how_it_edits() -> None:
     assert (spec.editor, spec.source_prompt) == (Editor.INVERT, "a drum loop")
 
 
+@pytest.mark.parametrize("keep", [(), ("pitch",), ("rhythm", "level"), ("level", "pitch", "rhythm")])
+def test_a_transfer_keeps_what_is_named(keep: tuple[str, ...]) -> None:
+    spec = build_spec(Task.TRANSFER, OPTIONS | {"keep": keep}, never)
+    flags = {"pitch": spec.keep_pitch, "rhythm": spec.keep_rhythm, "level": spec.keep_level}
+    assert {name for name, is_kept in flags.items() if is_kept} == set(keep)
+
+
 @pytest.mark.parametrize("text", ["0.2,0.4, 0.6", "0.2 0.4 0.6", "0.2,0.4,0.6,"])
 def test_numbers_have_commas_or_spaces_between_them(text: str) -> None:
     assert Numbers().convert(text, None, None) == (0.2, 0.4, 0.6)
