@@ -24,6 +24,7 @@ from engine.diffusion.samplers import StepInfo
 from engine.edit.contract import Contract
 from engine.edit.edit import Edit, contract, edit_of, finished, placed
 from engine.edit.generation import generated_clip, generation_cells
+from engine.edit.keeping import kept
 from engine.edit.made_latents import carried_stretches, edited_stretches, generated_stretches
 from engine.edit.rules import effective_mask
 from engine.edit.take_latents import LatentStretch, from_bytes, to_bytes
@@ -253,18 +254,18 @@ def _rendered(
     rendered = [decoded(job.bundle, latent_BCHW) for latent_BCHW in latents]
     for audio_VS in rendered:
         require_sound(audio_VS, own.seed)
-    sounds = rendered if job.edit is None else placed(job.edit, rendered)
+    sounds = _placed(job, rendered)
     clip = _with_highs(job, group, row, _finished(job, sounds), reporter)
     reporter.report(Stage.DECODE, 1, 1, group, row)
-    kept = None if job.edit is None else contract(job.edit, clip)
-    ranking = ranked(own, job.bundle, job.reference, clip, rendered, job.edit, kept)
+    promised = None if job.edit is None else contract(job.edit, clip)
+    ranking = ranked(own, job.bundle, job.reference, clip, rendered, job.edit, promised)
     reporter.report(Stage.RANK, 1, 1, group, row)
     return RenderedTake(
         clip=clip,
         spec=own,
         ranking=ranking,
         new_samples=((0, clip.length_samples),) if job.edit is None else job.edit.new_samples,
-        contract=kept,
+        contract=promised,
         latents=_kept_latents(job, clip, rendered, sounds, latents),
     )
 
@@ -332,7 +333,7 @@ def _tell_preview(
             require_sound(audio_VS, group.takes[row].seed)
     except (NanOutput, SilentOutput):
         return
-    sounds = rendered if job.edit is None else placed(job.edit, rendered)
+    sounds = _placed(job, rendered)
     reporter.on_event(Preview(clip=_finished(job, sounds), step=step, take=group.first + row + 1))
 
 
@@ -346,6 +347,11 @@ def _with_highs(job: _Job, group: Group, row: int, clip: AudioClip, reporter: _R
         reporter.report(Stage.DECODE, info.index + 1, info.steps + 1, group, row)
 
     return job.highs.made(own, job.edit, clip, on_step, reporter.check)
+
+
+def _placed(job: _Job, rendered: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Give what the model made what was asked to be kept of the source, and its place beside it."""
+    return rendered if job.edit is None else placed(job.edit, kept(job.edit, rendered))
 
 
 def _finished(job: _Job, sounds: Sequence[np.ndarray]) -> AudioClip:

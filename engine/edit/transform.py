@@ -80,14 +80,18 @@ class Frames:
     hop_s: float
 
 
-@lru_cache(maxsize=16)
 def transform_for(rate_hz: int, shortest_span_s: float = math.inf) -> Transform:
-    """Return a transform whose windows are short beside what is to be changed.
+    """Return a transform whose windows are short beside what is to be changed."""
+    return transform_of(rate_hz, min(LONGEST_WINDOW_S, shortest_span_s / 4))
+
+
+@lru_cache(maxsize=16)
+def transform_of(rate_hz: int, window_s: float) -> Transform:
+    """Return a transform whose windows are about that long.
 
     It sounds through the Kaiser window, so what is done to a bin stays near it; it listens through the
     dual, so what is not changed comes back as it was.
     """
-    window_s = min(LONGEST_WINDOW_S, shortest_span_s / 4)
     length = 2 ** round(math.log2(max(SHORTEST_WINDOW, window_s * rate_hz)))
     sounded_L = kaiser(length, KAISER_BETA, sym=False)
     overlaps_H = np.square(sounded_L).reshape(HOPS_PER_WINDOW, -1).sum(axis=0)
