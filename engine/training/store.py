@@ -185,15 +185,17 @@ def _shard_map(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
 
 def _render_shard(job: tuple[StoreConfig, int, int]) -> tuple[np.ndarray, list[ClipInfo]]:
     config, start, stop = job
-    rendered = [_render_one(config, index) for index in range(start, stop)]
-    audio_NS = np.stack([audio_S for audio_S, _ in rendered])
-    return np.round(audio_NS * INT16_PEAK).astype(np.int16), [info for _, info in rendered]
+    rendered = [render_one(config, index) for index in range(start, stop)]
+    return np.stack([audio_S for audio_S, _ in rendered]), [info for _, info in rendered]
 
 
-def _render_one(config: StoreConfig, index: int) -> tuple[np.ndarray, ClipInfo]:
+def render_one(config: StoreConfig, index: int) -> tuple[np.ndarray, ClipInfo]:
+    """Return clip `index` of a store of this configuration as int16, without the store."""
     if index < config.singles:
-        return _single(config, index % len(config.catalogue), config.first_seed + index)
-    return _mixture(config, config.first_seed + index)
+        audio_S, info = _single(config, index % len(config.catalogue), config.first_seed + index)
+    else:
+        audio_S, info = _mixture(config, config.first_seed + index)
+    return np.round(audio_S * INT16_PEAK).astype(np.int16), info
 
 
 def _single(config: StoreConfig, concept: int, seed: int) -> tuple[np.ndarray, ClipInfo]:

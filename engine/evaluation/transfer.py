@@ -1,0 +1,134 @@
+"""Transfers measured: how near they come to the prompt, and what they keep of their source.
+
+`python -m engine.evaluation.transfer --judge runs/starter` makes the edits that are missing, each editor at
+each strength on each pair, and ends with a table. `--pairs 6 --editors renoise --strengths 0.3 0.5` is a
+quick look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import torch
+
+from engine.errors import EngineError
+from engine.evaluation.transfer_pairs import Pair, transfer_pairs
+from engine.evaluation.transfer_rows import KEEPS, RowFile, Setup, Trial
+from engine.evaluation.transfer_summary import summary
+from engine.evaluation.transfer_trials import Job, StudioConfig, measured, reference_trials
+from engine.types import Editor, SamplerSpec
+
+ROWS_FILE = "rows.csv"
+STEPS = {Editor.RENOISE: 20, Editor.INVERT: 100, Editor.DIRECT: 20}
+STRENGTHS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.8, 1.0)
+COMPARED_STEPS = (10, 20, 50, 100)
+MOST_PROCESSES = 2
+_LOG = logging.getLogger(__name__)
+_LOG_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to try: each editor at each strength with each number of steps and guidance; no steps: its own."""
+
+    editors: tuple[Editor, ...] = tuple(Editor)
+    strengths: tuple[float, ...] = STRENGTHS
+    steps: tuple[int, ...] = ()
+    guidance: tuple[float, ...] = (SamplerSpec().guidance,)
+    keep: tuple[str, ...] = ()
+    described: bool = False
+
+    def trials(self) -> Iterator[Trial]:
+        for editor, guidance in product(self.editors, self.guidance):
+            for steps, strength in product(self.steps or (STEPS[editor],), self.strengths):
+                yield Trial(setup=self._setup(editor, steps, guidance), strength=strength)
+
+    def _setup(self, editor: Editor, steps: int, guidance: float) -> Setup:
+        kept = "+".join(what for what in KEEPS if what in self.keep)
+        return Setup(way=editor.value, steps=steps, guidance=guidance, keep=kept, described=self.described)
+
+
+def step_trials() -> Iterator[Trial]:
+    """Yield what tells how many steps an editor needs, at the strength that a transfer has unasked."""
+    for editor, steps in product((Editor.INVERT, Editor.DIRECT), COMPARED_STEPS):
+        yield from Plan(editors=(editor,), strengths=(SamplerSpec().strength,), steps=(steps,)).trials()
+
+
+def missing(rows: RowFile, pairs: Sequence[Pair], trials: Iterable[Trial]) -> list[Job]:
+    """Return the jobs that have no row yet, a pair's together."""
+    done = {row.key for row in rows.rows()}
+    wanted = tuple(dict.fromkeys(trials))
+    return [(pair, trial) for pair, trial in product(pairs, wanted) if (pair.name, trial) not in done]
+
+
+def run(config: StudioConfig, jobs: Sequence[Job], processes: int) -> None:
+    """Measure jobs and append their rows; tell each minute how far it is."""
+    rows = RowFile(config.folder / ROWS_FILE)
+    started_s = told_s = time.monotonic()
+    for done, row in enumerate(measured(config, jobs, processes), start=1):
+        rows.append([row])
+        now_s = time.monotonic()
+        if now_s - told_s >= _LOG_EVERY_S:
+            told_s = now_s
+            left_s = (now_s - started_s) / done * (len(jobs) - done)
+            _LOG.info("%d of %d edits, about %.0f min to go", done, len(jobs), left_s / 60)
+
+
+def main() -> None:
+    """Measure what is missing, then write the page or show a table."""
+    options = _options()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    config = StudioConfig(
+        folder=options.out, model=options.model, project=options.project, judge=options.judge
+    )
+    pairs = transfer_pairs()[: options.pairs]
+    plan = Plan(
+        editors=tuple(map(Editor, options.editors)),
+        strengths=tuple(options.strengths),
+        steps=tuple(options.steps),
+        guidance=tuple(options.guidance),
+        keep=tuple(options.keep),
+        described=options.described,
+    )
+    trials = [*reference_trials(), *plan.trials()]
+    run(config, missing(RowFile(options.out / ROWS_FILE), pairs, trials), options.processes)
+    names = {pair.name for pair in pairs}
+    rows = [
+        row for row in RowFile(options.out / ROWS_FILE).rows() if row.pair in names and row.trial in trials
+    ]
+    sys.stdout.write(summary(rows) + "\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    editors = [editor.value for editor in Editor]
+    parser.add_argument("--out", type=Path, default=Path("runs/transfer"), help="rows and audio lie here")
+    parser.add_argument("--pairs", type=int, default=None, help="use the first so many pairs")
+    parser.add_argument("--editors", nargs="+", choices=editors, default=editors)
+    parser.add_argument("--strengths", nargs="+", type=float, default=STRENGTHS)
+    parser.add_argument("--steps", nargs="+", type=int, default=(), help="of every editor [default: its own]")
+    parser.add_argument("--guidance", nargs="+", type=float, default=(SamplerSpec().guidance,))
+    parser.add_argument("--keep", nargs="+", choices=KEEPS, default=())
+    parser.add_argument("--described", action="store_true", help="tell editors what the source is")
+    parser.add_argument("--model", default="starter")
+    parser.add_argument("--project", type=Path, default=Path("presets/training/starter.toml"))
+    parser.add_argument("--judge", type=Path, help="training folder with a classifier, as runs/starter")
+    parser.add_argument("--processes", type=int, choices=range(1, MOST_PROCESSES + 1), default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EngineError as error:
+        raise SystemExit(f"error[{error.code.value}]: {error.message} {error.hint}") from error
