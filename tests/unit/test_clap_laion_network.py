@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from engine.errors import ModelCorrupt, ModelMissing
+from engine.evaluation.clap_layers import embed_with_layers, layer_distance
 from engine.models.clap import ClapConfig, TransformersClap
 from engine.models.clap_laion import load_laion_clap
 from engine.models.clap_laion_network import DISTRIBUTION, LaionClap, build_laion_network
@@ -81,6 +82,23 @@ def test_the_mapped_network_equals_the_original(checkpoint: Path, tokenizer: Tok
     assert relative_error(text_BE[0], text_BE[1]) > 1e-2 and relative_error(audio_BE[0], audio_BE[1]) > 1e-2
     assert relative_error(ours.embed_text(PROMPTS), text_BE) < 1e-5
     assert relative_error(ours.embed_audio(audio_BS, 48_000), audio_BE) < 1e-5
+
+
+@needs_laion
+def test_clips_are_as_far_apart_in_the_layers_of_both_networks(
+    checkpoint: Path, tokenizer: Tokenizer
+) -> None:
+    claps = (
+        LaionClap.from_checkpoint(checkpoint, tokenizer),
+        TransformersClap(load_laion_clap(checkpoint), tokenizer),
+    )
+    both = [embed_with_layers(clap, sounds()[:, :480_000], 48_000).layers for clap in claps]
+    original, ours = (
+        layer_distance([layer[:1] for layer in layers], [layer[1:] for layer in layers]) for layers in both
+    )
+    assert len(both[0]) == len(both[1]) == 4
+    assert original > 0.05
+    assert ours.item() == pytest.approx(original.item(), rel=1e-4)
 
 
 @needs_laion
