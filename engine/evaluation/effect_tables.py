@@ -6,7 +6,6 @@ import datetime as dt
 import math
 import os
 import platform
-import textwrap
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -24,11 +23,11 @@ from engine.evaluation.effect_rows import (
     SIMILARITY,
     Row,
 )
+from engine.evaluation.markdown import table, wrapped
 
 _WAYS = (SIMILARITY, EVOLUTION, RANDOM, RANDOM_TIME)
 _AIMS = (SIMILARITY, BOTH, DIRECTION)
 _AUDIBLE_REVERB_DB = -20.0
-_WIDTH = 118
 
 Of = Callable[[Row], float]
 
@@ -49,7 +48,7 @@ def page(rows: Sequence[Row]) -> str:
 def _head(rows: Sequence[Row]) -> str:
     searched = SEARCHES[SIMILARITY]
     clips, prompts = dict.fromkeys(row.clip for row in rows), dict.fromkeys(row.prompt for row in rows)
-    told = _wrapped(
+    told = wrapped(
         f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d} on one of {os.cpu_count()} cores "
         f"({platform.machine()}), with the starter model: {len(prompts)} prompts on {len(clips)} clips "
         f"({', '.join(clips)}), {searched.evaluations} hearings, gentleness {searched.gentleness:g}, seed "
@@ -81,12 +80,12 @@ def _ways_table(rows: Sequence[Row]) -> str:
         for way in _WAYS
     ]
     greatest_lu = max(abs(row.loudness_change_lu) for row in rows)
-    told = _wrapped(
+    told = wrapped(
         "`disturbed` hears clip and result 6 dB softer and 0.13 s later than the search did: a mere artefact "
         "of one hearing would not survive that. `likeness` is the cosine between clip and result. `loudness` "
         f"is the absolute change; the greatest of all is {greatest_lu:.2f} LU."
     )
-    return f"## How near the prompt\n\n{_table(['search', *columns], lines)}\n\n{told}"
+    return f"## How near the prompt\n\n{table(['search', *columns], lines)}\n\n{told}"
 
 
 def _wins_table(rows: Sequence[Row]) -> str:
@@ -96,7 +95,7 @@ def _wins_table(rows: Sequence[Row]) -> str:
         lines.append([f"gradient - {way}", _interval(gaps), f"{sum(gap > 0 for gap in gaps)} of {len(gaps)}"])
     gaps = _gaps(rows, EVOLUTION, RANDOM)
     lines.append([f"evolution - {RANDOM}", _interval(gaps), f"{sum(gap > 0 for gap in gaps)} of {len(gaps)}"])
-    return "## Pair by pair\n\n" + _table(["similarity after", "difference", "better in"], lines)
+    return "## Pair by pair\n\n" + table(["similarity after", "difference", "better in"], lines)
 
 
 def _prompts_table(rows: Sequence[Row]) -> str:
@@ -105,13 +104,13 @@ def _prompts_table(rows: Sequence[Row]) -> str:
         for prompt in prompts:
             of_prompt = [row for row in rows if row.prompt == prompt]
             lines.append([prompt, group, *_after_by_way(of_prompt)])
-    return "## By prompt\n\n" + _table(["prompt", "words", "before", *_WAYS], lines)
+    return "## By prompt\n\n" + table(["prompt", "words", "before", *_WAYS], lines)
 
 
 def _clips_table(rows: Sequence[Row]) -> str:
     clips = dict.fromkeys(row.clip for row in rows)
     lines = [[clip, *_after_by_way([row for row in rows if row.clip == clip])] for clip in clips]
-    return "## By clip\n\n" + _table(["clip", "before", *_WAYS], lines)
+    return "## By clip\n\n" + table(["clip", "before", *_WAYS], lines)
 
 
 def _aims_table(rows: Sequence[Row]) -> str:
@@ -131,13 +130,13 @@ def _aims_table(rows: Sequence[Row]) -> str:
         "search", "gain", "likeness", "octaves for bright, crisp", "upwards", "octaves for dark, deep",
         "downwards", "reverberant for distant, halls",
     ]  # fmt: skip
-    told = _wrapped(
+    told = wrapped(
         "`octaves` is how far the centroid of the spectrum moved. A chain counts as reverberant where more "
         f"than {_AUDIBLE_REVERB_DB:g} dB of its response to a click comes after 80 ms. `direction` and "
         "`both` are the other aims that can be chosen."
     )
     title = "## Do the effects do what the words say, as measured without CLAP"
-    return f"{title}\n\n{_table(columns, lines)}\n\n{told}"
+    return f"{title}\n\n{table(columns, lines)}\n\n{told}"
 
 
 def _moved(rows: Sequence[Row], prompts: Sequence[str], sign: float) -> tuple[str, str]:
@@ -175,12 +174,3 @@ def _interval(values: Sequence[float]) -> str:
         return _mean(values)
     half = float(stats.t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return f"{np.mean(values):.2f} ± {half:.2f}" if half >= 0.005 else f"{np.mean(values):.2f}"
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] * len(columns)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, rule, *lines))

@@ -2,7 +2,7 @@
 
 `python -m engine.evaluation.transfer --judge runs/starter` makes the edits that are missing, each editor at
 each strength on each pair, and ends with a table. `--pairs 6 --editors renoise --strengths 0.3 0.5` is a
-quick look.
+quick look. With `--page docs/results/transfer.md` it makes the page of results, and what only that needs.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from pathlib import Path
 import torch
 
 from engine.errors import EngineError
+from engine.evaluation.transfer_page import Shown, write_page
 from engine.evaluation.transfer_pairs import Pair, transfer_pairs
 from engine.evaluation.transfer_rows import KEEPS, RowFile, Setup, Trial
 from engine.evaluation.transfer_summary import summary
-from engine.evaluation.transfer_trials import Job, StudioConfig, measured, reference_trials
-from engine.types import Editor, SamplerSpec
+from engine.evaluation.transfer_trials import Job, Studio, StudioConfig, measured, reference_trials
+from engine.types import Editor, Region, RenderSpec, SamplerSpec, Task
 
 ROWS_FILE = "rows.csv"
+# Inversion is judged at its best.
 STEPS = {Editor.RENOISE: 20, Editor.INVERT: 100, Editor.DIRECT: 20}
-STRENGTHS = (0.1, 0.25, 0.4, 0.5, 0.6, 0.8, 1.0)
+STRENGTHS = tuple(sorted({0.1, 0.25, 0.4, 0.5, 0.6, 0.8, 1.0, SamplerSpec().strength}))
 COMPARED_STEPS = (10, 20, 50, 100)
 MOST_PROCESSES = 2
 _LOG = logging.getLogger(__name__)
@@ -61,6 +63,13 @@ def step_trials() -> Iterator[Trial]:
         yield from Plan(editors=(editor,), strengths=(SamplerSpec().strength,), steps=(steps,)).trials()
 
 
+def default_trial() -> Trial:
+    """Return what a transfer does for which nothing but a prompt was chosen."""
+    spec = RenderSpec(task=Task.TRANSFER, prompt="?", region=Region(path="?"))
+    setup = Setup(way=spec.editor.value, steps=spec.sampler.steps, guidance=spec.sampler.guidance)
+    return Trial(setup=setup, strength=spec.sampler.strength)
+
+
 def missing(rows: RowFile, pairs: Sequence[Pair], trials: Iterable[Trial]) -> list[Job]:
     """Return the jobs that have no row yet, a pair's together."""
     done = {row.key for row in rows.rows()}
@@ -82,7 +91,7 @@ def run(config: StudioConfig, jobs: Sequence[Job], processes: int) -> None:
 
 
 def main() -> None:
-    """Measure what is missing, then write the page or show a table."""
+    """Measure what is missing, then show a table, or write the page."""
     options = _options()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
@@ -90,7 +99,20 @@ def main() -> None:
         folder=options.out, model=options.model, project=options.project, judge=options.judge
     )
     pairs = transfer_pairs()[: options.pairs]
-    plan = Plan(
+    shown = _shown(_plan(options), pairs)
+    for_page = (*shown.steps, default_trial()) if options.page else ()
+    trials = tuple(dict.fromkeys([*reference_trials(), *_plan(options).trials(), *for_page]))
+    rows = RowFile(options.out / ROWS_FILE)
+    run(config, missing(rows, pairs, trials), options.processes)
+    names, wanted = {pair.name for pair in pairs}, set(trials)
+    found = [row for row in rows.rows() if row.pair in names and row.trial in wanted]
+    sys.stdout.write(summary(found) + "\n")
+    if options.page:
+        write_page(options.page, found, shown, Studio.open(config))
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    return Plan(
         editors=tuple(map(Editor, options.editors)),
         strengths=tuple(options.strengths),
         steps=tuple(options.steps),
@@ -98,13 +120,14 @@ def main() -> None:
         keep=tuple(options.keep),
         described=options.described,
     )
-    trials = [*reference_trials(), *plan.trials()]
-    run(config, missing(RowFile(options.out / ROWS_FILE), pairs, trials), options.processes)
-    names = {pair.name for pair in pairs}
-    rows = [
-        row for row in RowFile(options.out / ROWS_FILE).rows() if row.pair in names and row.trial in trials
-    ]
-    sys.stdout.write(summary(rows) + "\n")
+
+
+def _shown(plan: Plan, pairs: Sequence[Pair]) -> Shown:
+    """Return what the page tells of: the default's setup has a curve, if only of one point."""
+    setups = dict.fromkeys([*(trial.setup for trial in plan.trials()), default_trial().setup])
+    return Shown(
+        pairs=tuple(pairs), setups=tuple(setups), steps=tuple(step_trials()), default=default_trial()
+    )
 
 
 def _options() -> argparse.Namespace:
@@ -113,6 +136,9 @@ def _options() -> argparse.Namespace:
     )
     editors = [editor.value for editor in Editor]
     parser.add_argument("--out", type=Path, default=Path("runs/transfer"), help="rows and audio lie here")
+    parser.add_argument(
+        "--page", type=Path, help="Markdown file of results; pictures go to ../images beside it"
+    )
     parser.add_argument("--pairs", type=int, default=None, help="use the first so many pairs")
     parser.add_argument("--editors", nargs="+", choices=editors, default=editors)
     parser.add_argument("--strengths", nargs="+", type=float, default=STRENGTHS)

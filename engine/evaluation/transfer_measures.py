@@ -40,7 +40,7 @@ class Heard:
             chroma_PT=chroma(audio_S, rate_hz),
             onsets_O=onset_times(audio_S, rate_hz),
             level_T=level_envelope(audio_S, rate_hz),
-            mel_KT=_mel_db(audio_S, rate_hz),
+            mel_KT=mel_db(audio_S, rate_hz),
         )
 
 
@@ -146,7 +146,7 @@ def spectral_change_db(first_KT: np.ndarray, second_KT: np.ndarray) -> float:
     return float(np.abs(first_KT - second_KT).mean())
 
 
-def _mel_db(audio_S: np.ndarray, rate_hz: int) -> np.ndarray:
+def mel_db(audio_S: np.ndarray, rate_hz: int) -> np.ndarray:
     """Return a mel spectrogram (K, T) in dB of the clip at an RMS of 1, 70 dB deep from its loudest."""
     level = float(np.sqrt(np.square(audio_S, dtype=np.float64).mean()))
     power_KT = librosa.feature.melspectrogram(

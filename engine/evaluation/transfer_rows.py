@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -134,10 +135,17 @@ class RowFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         empty = not self.path.is_file() or self.path.stat().st_size == 0
         with self.path.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            if empty:
-                writer.writeheader()
-            writer.writerows({name: _text(value) for name, value in asdict(row).items()} for row in rows)
+            file.write(as_csv(rows, names=empty))
+
+
+def as_csv(rows: Iterable[Row], *, names: bool = True) -> str:
+    """Return a line for each row, after one of the columns' names."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    if names:
+        writer.writeheader()
+    writer.writerows({name: _text(value) for name, value in asdict(row).items()} for row in rows)
+    return file.getvalue()
 
 
 def of_setup(rows: Sequence[Row], setup: Setup) -> dict[float, list[Row]]:

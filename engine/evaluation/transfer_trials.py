@@ -92,7 +92,7 @@ class Studio:
         self.bundle = bundle
         self.judge = judge
         self.folder = config.folder
-        self._rate_hz = project.store.sample_rate_hz
+        self.rate_hz = project.store.sample_rate_hz
         self._names = [concept.name for concept in project.store.catalogue]
         self._source = lru_cache(_SOURCES_KEPT)(self._source_of)
 
@@ -176,8 +176,8 @@ class Studio:
     def _known(self, audio_S: np.ndarray) -> _Known:
         return _Known(
             audio_S=audio_S,
-            heard=Heard.of(audio_S, self._rate_hz),
-            embedded=embed_with_layers(self.bundle.clap, torch.from_numpy(audio_S)[None], self._rate_hz),
+            heard=Heard.of(audio_S, self.rate_hz),
+            embedded=embed_with_layers(self.bundle.clap, torch.from_numpy(audio_S)[None], self.rate_hz),
         )
 
     @torch.no_grad()
@@ -188,7 +188,7 @@ class Studio:
         return float(F.softmax(logits_BK, dim=1)[0, self._names.index(concept)])
 
     def _clip(self, audio_S: np.ndarray) -> AudioClip:
-        return AudioClip(audio_NS=audio_S[None], sample_rate_hz=self._rate_hz, container="FLAC")
+        return AudioClip(audio_NS=audio_S[None], sample_rate_hz=self.rate_hz, container="FLAC")
 
 
 def spec_of(pair: Pair, trial: Trial) -> RenderSpec:
