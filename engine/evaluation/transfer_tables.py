@@ -82,11 +82,11 @@ def _head(findings: Findings) -> str:
         f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d} on one of {os.cpu_count()} cores "
         f"({platform.machine()}) with the starter model: {findings.rows.pairs} held-out renders that no "
         f"training saw, 2.56 s each ({kinds[Kind.PITCHED]} pitched, {kinds[Kind.RHYTHMIC]} rhythmic, "
-        f"{kinds[Kind.OTHER]} other sounds), each transferred to the bare name of another sound, through the whole pipeline with matched level. "
-        "`CLAP to the prompt` and `CLAP to the source` are cosines; the model was trained with this CLAP, so "
-        "`judge` is the probability that a classifier, which saw renders only, gives the target. Chroma is "
-        "told of the pitched pairs, onsets (within 50 ms) of pitched and rhythmic ones. Intervals are 95 % "
-        "of a bootstrap over pairs."
+        f"{kinds[Kind.OTHER]} other sounds), each transferred to the bare name of another sound, through the "
+        "whole pipeline with matched level. `CLAP to the prompt` and `CLAP to the source` are cosines; the "
+        "model was trained with this CLAP, so `judge` is the probability that a classifier, which saw "
+        "renders only, gives the target. Chroma is told of the pitched pairs, onsets (within 50 ms) of "
+        "pitched and rhythmic ones. Intervals are 95 % of a bootstrap over pairs."
     )
     return f"# Transfers\n\n{told}\n\nTo measure again: `{findings.command}`"
 
@@ -117,7 +117,8 @@ def _default(findings: Findings) -> str:
         f"The default is {default.setup.label} at strength {default.strength:g}. `gap` is how much nearer "
         "the prompt the outer hull is where as much is kept, 0 on the hull; `on it` the share of resamples "
         "in which the gap is below 0.01, and `beaten by` how many of all strengths of all editors keep more "
-        "and reach more. `ahead of` compares with the outer hull of one other editor where that keeps as much."
+        "and reach more. `ahead of` compares with the outer hull of one other editor where that keeps as "
+        "much."
     )
     columns = ["kept", "value", "gap", "on it", "beaten by", *(f"ahead of {one.label}" for one in others)]
     assert default in rows.by_trial, "the default was not measured"
