@@ -70,9 +70,12 @@ def default_trial() -> Trial:
     return Trial(setup=setup, strength=spec.sampler.strength)
 
 
-def missing(rows: RowFile, pairs: Sequence[Pair], trials: Iterable[Trial]) -> list[Job]:
-    """Return the jobs that have no row yet, a pair's together."""
-    done = {row.key for row in rows.rows()}
+def missing(
+    rows: RowFile, pairs: Sequence[Pair], trials: Iterable[Trial], again: Iterable[Trial] = ()
+) -> list[Job]:
+    """Return the jobs that have no row yet or are to be done again, a pair's together."""
+    anew = set(again)
+    done = {row.key for row in rows.rows() if row.trial not in anew}
     wanted = tuple(dict.fromkeys(trials))
     return [(pair, trial) for pair, trial in product(pairs, wanted) if (pair.name, trial) not in done]
 
@@ -103,7 +106,8 @@ def main() -> None:
     for_page = (*shown.steps, default_trial()) if options.page else ()
     trials = tuple(dict.fromkeys([*reference_trials(), *_plan(options).trials(), *for_page]))
     rows = RowFile(options.out / ROWS_FILE)
-    run(config, missing(rows, pairs, trials), options.processes)
+    again = _plan(options).trials() if options.again else ()
+    run(config, missing(rows, pairs, trials, again), options.processes)
     names, wanted = {pair.name for pair in pairs}, set(trials)
     found = [row for row in rows.rows() if row.pair in names and row.trial in wanted]
     sys.stdout.write(summary(found) + "\n")
@@ -145,6 +149,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", nargs="+", type=int, default=(), help="of every editor [default: its own]")
     parser.add_argument("--guidance", nargs="+", type=float, default=(SamplerSpec().guidance,))
     parser.add_argument("--keep", nargs="+", choices=KEEPS, default=())
+    parser.add_argument(
+        "--again", action="store_true", help="measure anew what has rows: the code is another"
+    )
     parser.add_argument("--described", action="store_true", help="tell editors what the source is")
     parser.add_argument("--model", default="starter")
     parser.add_argument("--project", type=Path, default=Path("presets/training/starter.toml"))

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
 from engine.evaluation.transfer_pairs import Kind
-from engine.evaluation.transfer_rows import UNTOUCHED, Row, Setup, Trial
+from engine.evaluation.transfer_rows import ROUND_TRIP, Row, Setup, Trial
 
 RESAMPLES = 2000
+_EQUAL = 1e-9
 _MUSICAL = (Kind.PITCHED, Kind.RHYTHMIC)
 
 
@@ -75,7 +77,11 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curve:
-    """What a setup keeps (more is better) and reaches at each strength, from the untouched source on."""
+    """What a setup keeps (more is better) and reaches at each strength.
+
+    It begins with the round trip through VAE and vocoder, which is where every editor comes to as its
+    strength goes to 0.
+    """
 
     setup: Setup
     trials: tuple[Trial, ...]
@@ -85,8 +91,7 @@ class Curve:
 
 def curve(rows: Rows, setup: Setup, kept: Measure) -> Curve:
     """Return a setup's curve over the pairs of which the measure tells something."""
-    untouched = Trial(setup=Setup(way=UNTOUCHED), strength=0.0)
-    trials = (*([untouched] if untouched in rows.by_trial else []), *rows.trials(setup))
+    trials = (Trial(setup=Setup(way=ROUND_TRIP), strength=0.0), *rows.trials(setup))
     return Curve(
         setup=setup,
         trials=trials,
@@ -129,6 +134,11 @@ class Estimate:
     def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
+    @property
+    def short(self) -> str:
+        """Return the figure and half of its interval."""
+        return f"{self.value:.2f} ± {(self.high - self.low) / 2:.2f}"
+
 
 def mean_estimate(values_P: np.ndarray, seed: int = 0) -> Estimate:
     """Return a mean and the interval of its bootstrap over pairs (percentiles)."""
@@ -141,7 +151,8 @@ class Standing:
     """Where one trial lies beside the outer hull of all curves.
 
     gap is how much nearer the prompt the hull is at what the trial keeps, 0 on it; on_hull is the share of
-    resamples in which the gap is below tolerance, dominated the trials that keep more and reach more.
+    resamples in which the gap is below tolerance. Each of dominated_by keeps and reaches as much, and more of
+    one.
     """
 
     gap: Estimate
@@ -158,20 +169,20 @@ def standing(curves: Sequence[Curve], trial: Trial, tolerance: float = 0.01) -> 
         _gap(kept_KP[:, draw_P].mean(axis=1), reached_KP[:, draw_P].mean(axis=1), place)
         for draw_P in resamples(kept_KP.shape[1])
     ])  # fmt: skip
-    more_K = (kept_KP.mean(axis=1) > kept_KP[place].mean()) & (
-        reached_KP.mean(axis=1) > reached_KP[place].mean()
-    )
+    gains_K2 = np.stack([each.mean(axis=1) - each[place].mean() for each in (kept_KP, reached_KP)], axis=1)
+    better = [bool((gains > -_EQUAL).all() and (gains > _EQUAL).any()) for gains in gains_K2]
     return Standing(
         gap=_estimate(found, gaps_R),
         on_hull=float((gaps_R < tolerance).mean()),
-        dominated_by=tuple(one for one, more in zip(trials, more_K, strict=True) if more),
+        dominated_by=tuple(dict.fromkeys(compress(trials, better))),
     )
 
 
 def lead_at(better: Curve, other: Curve, trial: Trial) -> Estimate:
     """Return how much nearer the prompt one setup comes than another that keeps as much as the trial does.
 
-    Each setup counts with its own outer hull; where the other never keeps so much, with its untouched source.
+    Each setup counts with its own outer hull. Where even the round trip keeps less than the trial does, the
+    other has nothing to set against it but what it reaches there.
     """
     place = better.trials.index(trial)
 
@@ -185,7 +196,7 @@ def lead_at(better: Curve, other: Curve, trial: Trial) -> Estimate:
             )
             for each in (better, other)
         )
-        return hull_height(one, kept) - hull_height(two, kept)
+        return hull_height(one, kept) - hull_height(two, min(kept, float(two[-1, 0])))
 
     pairs = better.kept_KP.shape[1]
     return _estimate(lead(np.arange(pairs)), np.array([lead(draw_P) for draw_P in resamples(pairs)]))

@@ -26,7 +26,7 @@ from engine.evaluation.transfer_curves import (
     outer_hull,
 )
 from engine.evaluation.transfer_measures import mel_db
-from engine.evaluation.transfer_rows import ROUND_TRIP, UNRELATED, Setup, Trial
+from engine.evaluation.transfer_rows import UNRELATED, Setup, Trial
 
 _COLOURS = {"renoise": "#0072b2", "invert": "#d55e00", "direct": "#009e73"}
 _OTHER_COLOURS = ("#cc79a7", "#e69f00", "#56b4e9", "#555555")
@@ -112,9 +112,8 @@ def _draw_plane(axis: Axes, rows: Rows, curves: Sequence[Curve], kept: Measure, 
             )
     hull_K2 = outer_hull(np.concatenate(points))
     axis.plot(kept.sign * hull_K2[:, 0], hull_K2[:, 1], "--", color=_HULL, linewidth=1.0, label="outer hull")
-    for way, style in ((ROUND_TRIP, "-."), (UNRELATED, ":")):
-        values_P = rows.values_P(Trial(setup=Setup(way=way), strength=0.0), kept, kept.kinds)
-        axis.axvline(values_P.mean(), color=_FAINT, linestyle=style, linewidth=1.0, zorder=0, label=way)
+    chance_P = rows.values_P(Trial(setup=Setup(way=UNRELATED), strength=0.0), kept, kept.kinds)
+    axis.axvline(chance_P.mean(), color=_FAINT, linestyle=":", linewidth=1.0, zorder=0, label=UNRELATED)
     if kept.sign < 0:
         axis.invert_xaxis()
     _title(axis, kept.title + (" (less is nearer the source)" if kept.sign < 0 else ""), PROMPT.title)

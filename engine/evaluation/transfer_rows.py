@@ -116,7 +116,13 @@ class RowFile:
         self.path = path
 
     def rows(self) -> list[Row]:
-        """Return the rows, none where there is no file; a last line that was cut short is removed."""
+        """Return the rows, the last of each trial of a pair, none where there is no file.
+
+        A last line that was cut short is removed.
+
+        Raises:
+            SpecError: the file has other columns.
+        """
         if not self.path.is_file():
             return []
         text = self.path.read_text(encoding="utf-8")
@@ -128,7 +134,7 @@ class RowFile:
             raise SpecError(
                 f"{self.path} has other columns than this version writes.", "Name another folder with --out."
             )
-        return [_row(line) for line in reader]
+        return list({row.key: row for row in map(_row, reader)}.values())
 
     def append(self, rows: Iterable[Row]) -> None:
         """Add rows at the end, with the names of the columns first."""

@@ -5,7 +5,7 @@ B batch, N clips, S samples, D features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,9 +46,9 @@ class SetJudge:
     floor is what other held-out renders of the targets have, as many of each as there are edits.
     """
 
-    def __init__(self, features: Features, held_out: HeldOut) -> None:
+    def __init__(self, features: Features, held_out: HeldOut, targets: Sequence[str] = TARGETS) -> None:
         self._features = features
-        true = {target: self._of(held_out.clips(target, REFERENCE_NUMBERS)) for target in TARGETS}
+        true = {target: self._of(held_out.clips(target, REFERENCE_NUMBERS)) for target in targets}
         self._axes = PrincipalAxes.of(np.concatenate(list(true.values())), AXES)
         self._true = {target: Gaussian.of(self._axes.project(one)) for target, one in true.items()}
         self.floor = self._floor(held_out)
@@ -75,7 +75,7 @@ class SetJudge:
 
     def _floor(self, held_out: HeldOut) -> float:
         parts = []
-        for target in TARGETS:
+        for target in self._true:
             others = self._axes.project(self._of(held_out.clips(target, FLOOR_NUMBERS)))
             parts += [self._one(target, part) for part in np.split(others, _FLOOR_PARTS)]
         return float(np.mean(parts))

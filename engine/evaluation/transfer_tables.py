@@ -62,6 +62,7 @@ class Findings:
 
 def page(findings: Findings) -> str:
     """Return the results as Markdown."""
+    assert findings.default in findings.rows.by_trial, "the default was not measured"
     parts = (
         _head(findings),
         _curves(findings),
@@ -93,10 +94,11 @@ def _head(findings: Findings) -> str:
 
 def _curves(findings: Findings) -> str:
     told = wrapped(
-        "A line is an editor, a dot a strength, larger where it is stronger; each line begins at the "
-        "untouched source. The dashed line is the outer hull of all: nothing that was tried keeps as much "
-        "and comes nearer to the prompt. The ring is the default. Vertical lines are what VAE and vocoder "
-        "alone keep of a source, and what another source of its kind has in common with it by chance."
+        "A line is an editor, a dot a strength, larger where it is stronger. Each line begins at the round "
+        "trip, which is what VAE and vocoder alone leave of a source: no edit keeps more. The dashed line is "
+        "the outer hull of all: nothing that was tried keeps as much and comes nearer to the prompt. The "
+        "ring is the default, and the dotted line what another source of its kind has in common with the "
+        "source by chance."
     )
     references = [Trial(setup=Setup(way=way), strength=0.0) for way in REFERENCES]
     trials = references + [trial for setup in findings.setups for trial in findings.rows.trials(setup)]
@@ -110,7 +112,7 @@ def _curves(findings: Findings) -> str:
 
 
 def _default(findings: Findings) -> str:
-    rows, default = findings.rows, findings.default
+    default = findings.default
     lines = [_default_line(findings, kept) for kept in KEPT]
     others = [setup for setup in findings.setups if setup != default.setup]
     told = wrapped(
@@ -121,7 +123,6 @@ def _default(findings: Findings) -> str:
         "much."
     )
     columns = ["kept", "value", "gap", "on it", "beaten by", *(f"ahead of {one.label}" for one in others)]
-    assert default in rows.by_trial, "the default was not measured"
     return f"## The default and the outer hull\n\n{table(columns, lines)}\n\n{told}"
 
 
@@ -197,7 +198,8 @@ def _steps(findings: Findings) -> str:
     columns = ["", *(measure.title for measure in STEP_MEASURES), "edit, s", "sampling, s"]
     strength = findings.steps[0].strength
     told = wrapped(
-        f"All at strength {strength:g}. Seconds are medians, with one thread, all else idle or not."
+        f"All at strength {strength:g}. Seconds are medians, with one thread; as other programs ran beside, "
+        "it is their ratios that count."
     )
     against = _against(findings)
     return f"## Steps and time\n\n{table(columns, lines)}\n\n{told}" + (f"\n\n{against}" if against else "")
@@ -255,7 +257,7 @@ def _of_target(rows: Rows, trial: Trial, target: str, measure: Measure) -> str:
 
 def _mean(rows: Rows, trial: Trial, measure: Measure) -> str:
     values_P = rows.values_P(trial, measure, measure.kinds)
-    return "" if not len(values_P) or np.isnan(values_P).any() else str(mean_estimate(values_P))
+    return "" if not len(values_P) or np.isnan(values_P).any() else mean_estimate(values_P).short
 
 
 def _at(rows: Rows, setup: Setup, strength: float, measure: Measure) -> str:

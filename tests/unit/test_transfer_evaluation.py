@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engine.audio.io import read_clip
 from engine.errors import SpecError
-from engine.evaluation.transfer import Plan, missing, step_trials
+from engine.evaluation.transfer import STRENGTHS, Plan, default_trial, missing, step_trials
+from engine.evaluation.transfer_page import Shown, write_page
 from engine.evaluation.transfer_pairs import (
     FLOOR_NUMBERS,
     PLANS,
@@ -21,12 +23,13 @@ from engine.evaluation.transfer_pairs import (
     transfer_pairs,
 )
 from engine.evaluation.transfer_rows import Row, RowFile, Setup, Trial
+from engine.evaluation.transfer_sets import SetJudge
 from engine.evaluation.transfer_summary import summary
 from engine.evaluation.transfer_trials import Studio, StudioConfig, reference_trials, spec_of
 from engine.models.bundle import debug_bundle
 from engine.training.config import load_project
 from engine.training.store import StoreConfig, render_store
-from engine.types import Editor
+from engine.types import Editor, RenderSpec, SamplerSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -121,6 +124,7 @@ def test_only_what_has_no_row_is_tried(tmp_path: Path) -> None:
     file.append([done])
     assert (pairs[0], TRIAL) not in missing(file, pairs, trials)
     assert len(missing(file, pairs, trials)) == 3
+    assert len(missing(file, pairs, trials, again=[TRIAL])) == 4
 
 
 def test_a_plan_is_each_editor_at_each_strength_with_its_own_steps() -> None:
@@ -132,6 +136,15 @@ def test_a_plan_is_each_editor_at_each_strength_with_its_own_steps() -> None:
     assert {trial.setup.keep for trial in trials} == {"pitch+level"}
     steps = [(trial.setup.way, trial.setup.steps) for trial in step_trials()]
     assert ("direct", 20) in steps and ("invert", 100) in steps and len(steps) == 8
+
+
+def test_what_a_transfer_does_unasked_is_tried() -> None:
+    default = default_trial()
+    spec = spec_of(transfer_pairs()[0], default)
+    assert spec == replace(
+        spec, sampler=SamplerSpec(), editor=RenderSpec.__dataclass_fields__["editor"].default
+    )
+    assert default.strength in STRENGTHS and len(STRENGTHS) >= 7
 
 
 def test_a_trial_is_one_spec() -> None:
@@ -169,6 +182,54 @@ def test_what_edits_are_compared_with(studio: Studio) -> None:
     assert kept_S == pytest.approx(studio.held_out.clip(pair.source, pair.number), abs=2.0**-23)
     assert rebuilt.change_db > 0.0
     assert unrelated.chroma < 0.9 and unrelated.change_db > 3.0
+
+
+def test_a_page_is_made_of_what_was_measured(studio: Studio, tmp_path: Path) -> None:
+    pairs, default = transfer_pairs()[:2], replace(TRIAL, strength=0.25)
+    trials = (*reference_trials(), default, replace(TRIAL, strength=1.0))
+    rows = [studio.measure(pair, trial) for pair in pairs for trial in trials]
+    shown = Shown(pairs=pairs, setups=(TRIAL.setup,), steps=(default,), default=default)
+    path = tmp_path / "results" / "transfer.md"
+    write_page(path, rows, shown, studio)
+    pictures = {
+        tmp_path / "images" / f"transfer_{name}.png" for name in ("curves", "strengths", "spectrograms")
+    }
+    assert {one for one in tmp_path.rglob("*") if one.is_file()} == {
+        path,
+        path.with_suffix(".csv"),
+        *pictures,
+    }
+    assert RowFile(path.with_suffix(".csv")).rows() == RowFile(_written(tmp_path / "again.csv", rows)).rows()
+    text = path.read_text()
+    assert all(f"](../images/{picture.name})" in text for picture in pictures)
+    # One pair of a target is no set.
+    assert "2 held-out renders" in text and "Fréchet" not in text
+
+
+def _written(path: Path, rows: list[Row]) -> Path:
+    RowFile(path).append(rows)
+    return path
+
+
+def test_true_sounds_are_near_their_own_kind() -> None:
+    concepts = ("sub bass", "rain")
+    held_out = HeldOut.of(StoreConfig(concepts=concepts, duration_s=0.32))
+
+    def loudness_of_bands(audio_BS: torch.Tensor) -> torch.Tensor:
+        bands = torch.fft.rfft(audio_BS).abs()[:, 1:].unflatten(1, (20, -1)).mean(dim=2)
+        return bands.clamp(min=1e-4).log()
+
+    judge = SetJudge(loudness_of_bands, held_out, targets=concepts)
+    true = {concept: held_out.clips(concept, range(8)) for concept in concepts}
+    swapped = dict(zip(concepts, reversed(true.values()), strict=True))
+    noisy = {
+        concept: clips + 0.02 * np.random.default_rng(1).standard_normal(clips.shape).astype(np.float32)
+        for concept, clips in true.items()
+    }
+    near, between, far = (judge.distance(clips) for clips in (true, noisy, swapped))
+    assert near.value < 3 * judge.floor and near.half > 0.0
+    assert near.value < 0.5 * between.value and between.value < 0.8 * far.value
+    assert 0.5 < judge.share <= 1.0
 
 
 def test_a_quick_look_has_a_line_for_each_setup_and_strength() -> None:
