@@ -54,7 +54,7 @@ def embed_with_layers(clap: ClapProvider, audio_BS: Tensor, rate_hz: int) -> Emb
 def layer_distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
     """Return how far clips are apart in all stages, one figure each, 0 (alike) to 4 times the stages.
 
-    LPAPS: LPIPS for sounds (Iashin and Rahtu 2021, sec. 4), in the layers of CLAP as Manor and Michaeli 2024
+    LPAPS: LPIPS for sounds (Iashin and Rahtu 2021), in the layers of CLAP as Manor and Michaeli 2024
     measure edits, without learnt weights: in each patch of each stage the channels are scaled to length 1,
     and the squared distances are averaged over patches and added over stages. Its scale depends on the
     network: figures of two CLAPs cannot be compared.

@@ -19,7 +19,7 @@ class Gaussian:
     def of(cls, features_ND: np.ndarray) -> Gaussian:
         """Fit to two clips or more, the covariance shrunk towards a multiple of the identity.
 
-        How much is what Ledoit and Wolf 2004, sec. 3.3, estimate to be best: much where clips are few.
+        How much is what Ledoit and Wolf 2004, sec. 3, estimate to be best: much where clips are few.
         """
         assert len(features_ND) > 1, "one clip has no spread"
         mean_D = features_ND.mean(axis=0)

@@ -12,13 +12,13 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import torch
 
-from engine.errors import EngineError
+from engine.errors import EngineError, SpecError
 from engine.evaluation.transfer_page import Shown, write_page
 from engine.evaluation.transfer_pairs import Pair, transfer_pairs
 from engine.evaluation.transfer_rows import KEEPS, RowFile, Setup, Trial
@@ -63,6 +63,13 @@ def step_trials() -> Iterator[Trial]:
         yield from Plan(editors=(editor,), strengths=(SamplerSpec().strength,), steps=(steps,)).trials()
 
 
+def keep_trials() -> Iterator[Trial]:
+    """Yield what tells what each `keep_*` puts back: the default with none, each and all of them."""
+    default = default_trial()
+    for keep in ("", *KEEPS, "+".join(KEEPS)):
+        yield replace(default, setup=replace(default.setup, keep=keep))
+
+
 def default_trial() -> Trial:
     """Return what a transfer does for which nothing but a prompt was chosen."""
     spec = RenderSpec(task=Task.TRANSFER, prompt="?", region=Region(path="?"))
@@ -103,7 +110,7 @@ def main() -> None:
     )
     pairs = transfer_pairs()[: options.pairs]
     shown = _shown(_plan(options), pairs)
-    for_page = (*shown.steps, default_trial()) if options.page else ()
+    for_page = (*shown.steps, *shown.keeps, default_trial()) if options.page else ()
     trials = tuple(dict.fromkeys([*reference_trials(), *_plan(options).trials(), *for_page]))
     rows = RowFile(options.out / ROWS_FILE)
     again = _plan(options).trials() if options.again else ()
@@ -116,7 +123,8 @@ def main() -> None:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
-    return Plan(
+    """Return what the options ask for; SpecError where no transfer could be so."""
+    plan = Plan(
         editors=tuple(map(Editor, options.editors)),
         strengths=tuple(options.strengths),
         steps=tuple(options.steps),
@@ -124,13 +132,24 @@ def _plan(options: argparse.Namespace) -> Plan:
         keep=tuple(options.keep),
         described=options.described,
     )
+    for trial in plan.trials():
+        setup = trial.setup
+        try:
+            SamplerSpec(steps=setup.steps, guidance=setup.guidance, strength=trial.strength)
+        except ValueError as error:
+            raise SpecError(str(error), "See --help.") from error
+    return plan
 
 
 def _shown(plan: Plan, pairs: Sequence[Pair]) -> Shown:
     """Return what the page tells of: the default's setup has a curve, if only of one point."""
     setups = dict.fromkeys([*(trial.setup for trial in plan.trials()), default_trial().setup])
     return Shown(
-        pairs=tuple(pairs), setups=tuple(setups), steps=tuple(step_trials()), default=default_trial()
+        pairs=tuple(pairs),
+        setups=tuple(setups),
+        steps=tuple(step_trials()),
+        keeps=tuple(keep_trials()),
+        default=default_trial(),
     )
 
 

@@ -72,7 +72,7 @@ def chroma_similarity(first_PT: np.ndarray, second_PT: np.ndarray) -> float:
     """Return the mean cosine of two clips' chroma frames, 0 to 1, louder frames weighing more.
 
     The weight of a frame is its level in both clips, each beside its clip's mean; where only one sounds, the
-    cosine is 0. Two silent clips are alike (1). The measure is that of Copet et al. 2023, sec. 4 (cosine of
+    cosine is 0. Two silent clips are alike (1). The measure is that of Copet et al. 2023 (cosine of
     chromagrams), with levels in place of their one strongest class. Noise has all classes and so is half
     like anything: compare with what unrelated clips score.
     """
@@ -112,7 +112,7 @@ def onset_f_measure(
 ) -> float:
     """Return the F-measure of two clips' rising onset times, each matched once, up to tolerance_s apart.
 
-    That is MIREX's onset detection task with one clip as the truth (Bello et al. 2005, sec. V); exchanging
+    That is MIREX's onset detection task with one clip as the truth (Bello et al. 2005); exchanging
     the clips exchanges precision and recall and keeps F. Two clips without onsets are alike (1).
     """
     if not len(first_O) and not len(second_O):

@@ -32,6 +32,7 @@ class Shown:
     pairs: tuple[Pair, ...]
     setups: tuple[Setup, ...]
     steps: tuple[Trial, ...]
+    keeps: tuple[Trial, ...]
     default: Trial
 
 
@@ -45,6 +46,7 @@ def write_page(path: Path, rows: Sequence[Row], shown: Shown, studio: Studio) ->
         rows=found,
         setups=shown.setups,
         steps=shown.steps,
+        keeps=shown.keeps,
         default=shown.default,
         sets=sets,
         images=f"../{images.name}/{path.stem}",

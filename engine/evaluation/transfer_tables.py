@@ -49,11 +49,12 @@ class SetFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """All that the page tells of: setups are the curves', steps those that are compared by their steps."""
+    """All that the page tells of: setups have curves, steps and keeps are compared at one strength."""
 
     rows: Rows
     setups: tuple[Setup, ...]
     steps: tuple[Trial, ...]
+    keeps: tuple[Trial, ...]
     default: Trial
     sets: tuple[SetFigures, ...]
     images: str
@@ -70,6 +71,7 @@ def page(findings: Findings) -> str:
         _strengths(findings),
         _sets(findings),
         _steps(findings),
+        _keeps(findings),
         _targets(findings),
         _pictures(findings),
     )
@@ -203,6 +205,22 @@ def _steps(findings: Findings) -> str:
     )
     against = _against(findings)
     return f"## Steps and time\n\n{table(columns, lines)}\n\n{told}" + (f"\n\n{against}" if against else "")
+
+
+def _keeps(findings: Findings) -> str:
+    if not findings.keeps:
+        return ""
+    measures = (PROMPT, JUDGED, CHROMA, ONSETS, LEVEL, SOURCE)
+    lines = [
+        [
+            trial.setup.keep.replace("+", ", ") or "nothing",
+            *(_mean(findings.rows, trial, measure) for measure in measures),
+            *_times(findings.rows, trial),
+        ]
+        for trial in findings.keeps
+    ]
+    columns = ["kept", *(measure.title for measure in measures), "edit, s", "sampling, s"]
+    return f"## What is kept on purpose, at the default\n\n{table(columns, lines)}"
 
 
 def _against(findings: Findings) -> str:

@@ -70,17 +70,23 @@ class _Known:
 
 @dataclass(slots=True, kw_only=True)
 class _Clock:
-    """Tells from a render's progress how long its sampler took."""
+    """Tells from a render's progress when it began, was encoded, was sampled and ended."""
 
-    encoded_s: float = 0.0
-    sampled_s: float = 0.0
-    started_s: float = field(default_factory=time.perf_counter)
+    at_s: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, event: object) -> None:
-        if isinstance(event, Progress) and event.stage is Stage.ENCODE:
-            self.encoded_s = time.perf_counter()
-        if isinstance(event, Progress) and event.stage is Stage.DECODE and not self.sampled_s:
-            self.sampled_s = time.perf_counter()
+        if isinstance(event, Progress) and event.stage in {Stage.ENCODE, Stage.DECODE}:
+            self.mark(event.stage.value)
+
+    def mark(self, what: str) -> None:
+        """Note when something happened first."""
+        self.at_s.setdefault(what, time.perf_counter())
+
+    def between(self, first: str, second: str) -> float:
+        """Return the seconds between two marks, 0 where they were not both passed."""
+        if first not in self.at_s or second not in self.at_s:
+            return 0.0
+        return self.at_s[second] - self.at_s[first]
 
 
 class Studio:
@@ -107,9 +113,8 @@ class Studio:
         """Make an edit, keep its audio under the folder, and measure it."""
         clock = _Clock()
         audio_S = self._made(pair, trial, clock)
-        seconds = time.perf_counter() - clock.started_s
         write_files({self.audio_path(pair, trial): encoded_file(self._clip(audio_S))})
-        return self._row(pair, trial, audio_S, seconds, max(0.0, clock.sampled_s - clock.encoded_s))
+        return self._row(pair, trial, audio_S, clock)
 
     def audio_path(self, pair: Pair, trial: Trial) -> Path:
         return self.folder / "audio" / pair.name / f"{trial.file_stem}.flac"
@@ -127,8 +132,9 @@ class Studio:
             return source_S
         if way == ROUND_TRIP:
             return self._rebuilt(source_S)
-        clock.started_s = time.perf_counter()
+        clock.mark("start")
         takes = render(spec_of(pair, trial), self.bundle, self._clip(source_S), clock, lambda: False)
+        clock.mark("end")
         return takes[0].clip.audio_NS[0]
 
     @torch.no_grad()
@@ -137,7 +143,7 @@ class Studio:
         rebuilt_BS = decode(self.bundle, encode(self.bundle, torch.from_numpy(levelled_S)[None]))
         return rebuilt_BS[0, : len(source_S)].numpy()
 
-    def _row(self, pair: Pair, trial: Trial, audio_S: np.ndarray, seconds: float, sampling_s: float) -> Row:
+    def _row(self, pair: Pair, trial: Trial, audio_S: np.ndarray, clock: _Clock) -> Row:
         source, edited = self._source(pair), self._known(audio_S)
         transposed, transposition = transposed_chroma_similarity(
             source.heard.chroma_PT, edited.heard.chroma_PT
@@ -166,8 +172,8 @@ class Studio:
             change_db=spectral_change_db(source.heard.mel_KT, edited.heard.mel_KT),
             judged_target=self._judged(audio_S, pair.target),
             judged_source=self._judged(audio_S, pair.source),
-            seconds=seconds,
-            sampling_s=sampling_s,
+            seconds=clock.between("start", "end"),
+            sampling_s=clock.between(Stage.ENCODE.value, Stage.DECODE.value),
         )
 
     def _source_of(self, pair: Pair) -> _Known:

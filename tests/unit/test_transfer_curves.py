@@ -77,7 +77,7 @@ def known() -> Rows:
 def findings(known: Rows, default: Trial = DEFAULT) -> Findings:
     distances = {trial: SetDistance(value=1.5, half=0.25) for trial in known.by_trial}
     return Findings(
-        rows=known, setups=(PLAIN, BETTER), steps=(Trial(setup=PLAIN, strength=DEFAULT.strength),),
+        rows=known, setups=(PLAIN, BETTER), steps=(DEFAULT,), keeps=(DEFAULT,),
         default=default, sets=(SetFigures(name="CLAP", distances=distances, floor=0.123, share=0.8),),
         images="../images/transfer", command="python -m it",
     )  # fmt: skip
@@ -168,12 +168,14 @@ def test_the_page_tells_what_was_found(known: Rows) -> None:
     assert "| 0.08 [0.08, 0.08] | 0 % | 1 of 6 | -0.05 [-0.05, -0.05] |" in standing_line
     assert "| other true sounds of the target |  | 0.12 |" in text
     assert "1.50 ± 0.25" in text
+    kept = next(line for line in text.splitlines() if line.startswith("| nothing | 0.35 ± 0.00 |"))
+    assert kept.endswith("| 1.25 | 0.50 |")
     assert "../images/transfer_curves.png" in text
 
 
 def test_the_page_leaves_out_what_was_not_measured(known: Rows) -> None:
-    text = page(replace(findings(known), sets=(), steps=()))
-    assert "Fréchet" not in text and "Steps and time" not in text
+    text = page(replace(findings(known), sets=(), steps=(), keeps=()))
+    assert "Fréchet" not in text and "Steps and time" not in text and "on purpose" not in text
 
 
 def test_the_page_refuses_rows_without_the_default(known: Rows) -> None:

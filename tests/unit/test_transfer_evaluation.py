@@ -12,7 +12,7 @@ import torch
 
 from engine.audio.io import read_clip
 from engine.errors import SpecError
-from engine.evaluation.transfer import STRENGTHS, Plan, default_trial, missing, step_trials
+from engine.evaluation.transfer import STRENGTHS, Plan, default_trial, keep_trials, main, missing, step_trials
 from engine.evaluation.transfer_page import Shown, write_page
 from engine.evaluation.transfer_pairs import (
     FLOOR_NUMBERS,
@@ -138,6 +138,24 @@ def test_a_plan_is_each_editor_at_each_strength_with_its_own_steps() -> None:
     assert ("direct", 20) in steps and ("invert", 100) in steps and len(steps) == 8
 
 
+def test_what_is_kept_on_purpose_is_told_of_the_default() -> None:
+    trials = list(keep_trials())
+    assert [trial.setup.keep for trial in trials] == ["", "pitch", "rhythm", "level", "pitch+rhythm+level"]
+    assert trials[0] == default_trial()
+    spec = spec_of(transfer_pairs()[0], trials[-1])
+    assert spec.keep_pitch and spec.keep_rhythm and spec.keep_level
+
+
+def test_options_that_no_transfer_can_have_are_refused_before_anything_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr("sys.argv", ["transfer", "--strengths", "0.5", "1.5", "--out", str(out)])
+    with pytest.raises(SpecError, match=r"strength must be from 0 to 1|1\.5"):
+        main()
+    assert not out.exists()
+
+
 def test_what_a_transfer_does_unasked_is_tried() -> None:
     default = default_trial()
     spec = spec_of(transfer_pairs()[0], default)
@@ -181,6 +199,7 @@ def test_what_edits_are_compared_with(studio: Studio) -> None:
     kept_S = studio.audio(pair, reference_trials()[0])
     assert kept_S == pytest.approx(studio.held_out.clip(pair.source, pair.number), abs=2.0**-23)
     assert rebuilt.change_db > 0.0
+    assert (rebuilt.seconds, rebuilt.sampling_s) == (0.0, 0.0)
     assert unrelated.chroma < 0.9 and unrelated.change_db > 3.0
 
 
@@ -188,7 +207,7 @@ def test_a_page_is_made_of_what_was_measured(studio: Studio, tmp_path: Path) -> 
     pairs, default = transfer_pairs()[:2], replace(TRIAL, strength=0.25)
     trials = (*reference_trials(), default, replace(TRIAL, strength=1.0))
     rows = [studio.measure(pair, trial) for pair in pairs for trial in trials]
-    shown = Shown(pairs=pairs, setups=(TRIAL.setup,), steps=(default,), default=default)
+    shown = Shown(pairs=pairs, setups=(TRIAL.setup,), steps=(default,), keeps=(), default=default)
     path = tmp_path / "results" / "transfer.md"
     write_page(path, rows, shown, studio)
     pictures = {
