@@ -321,7 +321,8 @@ def find(file: str, prompt: str, name: str, save: str, model: str, evaluations: 
     for line in lines_of(chain_of(save or "found", found["chain"])):
         say(line)
     before, after = found["similarity_before"], found["similarity_after"]
-    as_set = f"{found['similarity_as_set']:.3f} with {name} as it is, " if name else ""
+    found_as_set = found.get("similarity_as_set")
+    as_set = "" if found_as_set is None else f"{found_as_set:.3f} with {name} as it is, "
     say(f"similarity {before:.3f} before, {as_set}{after:.3f} after; {found['evaluations']} evaluations.")
     if save:
         say(f'Hear it: daw-bridge chain apply {shown_path(file)} --chain "{save}"')

@@ -96,6 +96,15 @@ def test_of_a_real_plugin_only_what_sounds_is_searched() -> None:
     assert searched.ranges["frequency_1_hz"].is_log and not searched.ranges["bandwidth_1"].is_log
 
 
+def test_a_plugin_gets_no_frequency_that_a_sound_does_not_have() -> None:
+    """At half the rate, this one gives samples that are not numbers."""
+    template = template_from(Chain(effects=(EQUALISER,)), {0: inspect_plugin(EQUALISER)}).for_rate(16_000)
+    highs = [one.high for name, one in template.effects[0].ranges.items() if name.endswith("_hz")]
+    assert highs == [7200.0] * 4
+    at_start = template.chain_at(template.neutral_P).effects[0].parameters
+    assert (at_start["frequency_h_hz"], at_start["frequency_1_hz"]) == (7200.0, 500.0)
+
+
 def test_what_is_no_number_to_be_moved_stays_as_it_is() -> None:
     fixed = [
         number("buffer_size_frames"),

@@ -82,8 +82,9 @@ class FoundEffects:
     """A chain, and what it does to the whole sound as pedalboard renders it.
 
     Similarities are cosines of CLAP embeddings to the prompt; similarity_as_set is that of the loudest part
-    through a given chain as it was, None where none was given. history has the best similarity of a judged
-    render after each evaluation. The chain is without effects where none brought the sound nearer.
+    through a given chain as it was, None without one and where nothing was heard. history has the best
+    similarity of a judged render after each evaluation. The chain is without effects where none brought the
+    sound nearer.
     """
 
     chain: Chain
@@ -257,7 +258,7 @@ def _told(
     return FoundEffects(
         chain=replace(chain, name=name),
         similarity_before=float(judge.wish.similarity(heard(whole.audio_NS, rate_hz, clap))),
-        similarity_as_set=as_set[0].similarity if as_set else None,
+        similarity_as_set=as_set[0].similarity if as_set and as_set[0].total > -math.inf else None,
         similarity_after=float(judge.wish.similarity(heard(audio_NS, rate_hz, clap))),
         loudness_change_lu=loudness_lufs(audio_NS, rate_hz) - whole.loudness_lufs,
         true_peak_dbtp=true_peak_db(audio_NS),

@@ -13,7 +13,7 @@ from engine.fx.text_to_effect.twin import Twin
 _SCREENED_SHARE, _STARTS, _FIRST_STEPS_SHARE = 0.2, 3, 0.4
 _RATE, _LAST_RATE = 0.06, 0.01
 _BETAS, _EPS = (0.8, 0.95), 1e-8
-_SPREAD = 0.25
+_DRAWN_SHARE, _SPREAD = 0.33, 0.12
 # What a point without sound counts, where a number is needed: less than any cosine.
 _NOTHING = -10.0
 
@@ -25,16 +25,19 @@ def random_points(judge: Judge, rng: np.random.Generator, count: int) -> list[Ve
 
 
 def evolution(judge: Judge, rng: np.random.Generator, count: int) -> list[Verdict]:
-    """Judge points of the covariance matrix adaptation evolution strategy (Hansen 2016)."""
+    """Judge random points, then those of the covariance matrix adaptation evolution strategy (Hansen 2016).
+
+    It begins at the best of them.
+    """
     import cma  # noqa: PLC0415 - it takes a second to load, and gradients do without it
 
-    start_P = np.clip(0.5 * (judge.template.neutral_P + 0.5), 0.0, 1.0)
+    verdicts = random_points(judge, rng, round(_DRAWN_SHARE * count))
+    start_P = max(verdicts, key=lambda verdict: verdict.total).shares_P
     options = {
         "bounds": [0.0, 1.0], "seed": math.nan, "randn": lambda *shape: rng.standard_normal(shape),
         "verbose": -9, "maxfevals": count,
     }  # fmt: skip
     strategy = cma.CMAEvolutionStrategy(start_P, _SPREAD, options)
-    verdicts: list[Verdict] = []
     while len(verdicts) < count:
         points = strategy.ask()
         new = [judge.judged(np.clip(point_P, 0.0, 1.0)) for point_P in points[: count - len(verdicts)]]

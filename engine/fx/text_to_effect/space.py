@@ -158,17 +158,19 @@ class Template:
         return replace(self, effects=tuple(_limited(effect, limits) for effect in self.effects))
 
     def for_rate(self, rate_hz: int) -> Template:
-        """Return the template with frequencies that sound of this rate has.
+        """Return the template with frequencies that sound of this rate has; above, plug-ins too may fail.
 
         Raises:
-            SpecError: the rate is too low for a range.
+            SpecError: the rate is too low for a built-in effect.
         """
         highest_hz = _HIGHEST_SHARE_OF_RATE * rate_hz
         limits = {
             f"{effect.name}.{name}": (found.low, highest_hz)
             for effect in self.effects
             for name, found in effect.ranges.items()
-            if name.endswith(_FREQUENCY) and found.high > highest_hz and effect.base.effect
+            if name.endswith(_FREQUENCY)
+            and found.high > highest_hz
+            and (effect.base.effect or found.low < highest_hz)
         }
         return self.within(limits)
 
