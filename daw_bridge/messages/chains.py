@@ -10,6 +10,10 @@ A scan tries each plug-in in a process of its own. One that crashes or hangs is 
 changes, or somebody asks for it. A window opens on the screen of the machine that the service runs on; its
 request is answered once it is closed and the plug-in's state is kept. Whatever takes long can be stopped by
 chain/cancel.
+
+chain/find searches the parameters of the program's usual effects, or with the option chain those of a chain:
+its name, the whole path of its file, or the chain itself. Of plug-ins all numbers are searched that may be
+automated. One that crashes or hangs at a setting counts as silent there.
 """
 
 from __future__ import annotations
@@ -253,11 +257,7 @@ class ChainFindDone(Answer):
 
 @request("chain/find", answer=ChainFindDone)
 class ChainFind(Request):
-    """Find the chain whose result is heard as the words say; nothing is generated.
-
-    Searched are the program's usual effects, or with the option chain those of a chain: its name, the whole
-    path of its file, or the chain itself. Of plug-ins all numbers are searched that may be automated.
-    """
+    """Find the chain whose result is heard as the words say; nothing is generated."""
 
     path: str = arg(file_path("audio file", "loop.wav"))
     prompt: str = arg(Text("how it should sound", "warm and distant", fewest=1, most=PROMPT.most))
