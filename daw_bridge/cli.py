@@ -229,7 +229,7 @@ def _condition_options(command: Command) -> Command:
             "--glide-to",
             default="",
             metavar="TEXT",
-            help="What the sound becomes on its way from the prompt to its end.",
+            help="What the sound becomes: its first quarter is the prompt's, its last one this.",
         ),
         click.option("--negative", default="", help="What it should not sound like."),
         click.option("--prompt", "-p", default="", help="What it should sound like."),

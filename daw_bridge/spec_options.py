@@ -290,9 +290,11 @@ def _conditions(
     _require_text("glide-to", glides_to)
     if not options["prompt"].strip():
         raise SpecError("--glide-to starts from a prompt", "Say what to begin with by --prompt.")
-    end_s = _duration_s(options, region, duration_of)
-    there = Condition(kind=ConditionKind.TEXT, value=glides_to, curve=((0.0, 0.0), (end_s, 1.0)))
-    return {"conditions": (*conditions, there), "prompt_curve": ((0.0, 1.0), (end_s, 0.0))}
+    duration_s = _duration_s(options, region, duration_of)
+    # Both are heard alone for a while: of a mix a model makes less than of either.
+    leaves_s, arrives_s = duration_s * 0.25, duration_s * 0.75
+    there = Condition(kind=ConditionKind.TEXT, value=glides_to, curve=((leaves_s, 0.0), (arrives_s, 1.0)))
+    return {"conditions": (*conditions, there), "prompt_curve": ((leaves_s, 1.0), (arrives_s, 0.0))}
 
 
 def _named(kind: ConditionKind, value: str) -> str:

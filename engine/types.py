@@ -279,7 +279,7 @@ class SamplerSpec:
     steps: int = 20
     guidance: float = 2.5
     eta: float = 0.0
-    strength: float = 0.5
+    strength: float = 0.7
     guidance_from: float = 1.0
     guidance_to: float = 0.0
     guidance_rescale: float = 0.0

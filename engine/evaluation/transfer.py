@@ -24,13 +24,13 @@ from engine.evaluation.transfer_pairs import Pair, transfer_pairs
 from engine.evaluation.transfer_rows import KEEPS, RowFile, Setup, Trial
 from engine.evaluation.transfer_summary import summary
 from engine.evaluation.transfer_trials import Job, Studio, StudioConfig, measured, reference_trials
-from engine.types import Editor, Region, RenderSpec, SamplerSpec, Task
+from engine.types import DEFAULT_EDITOR, Editor, SamplerSpec
 
 ROWS_FILE = "rows.csv"
 # Inversion is judged at its best.
 STEPS = {Editor.RENOISE: 20, Editor.INVERT: 100, Editor.DIRECT: 20}
-STRENGTHS = tuple(sorted({0.1, 0.25, 0.4, 0.5, 0.6, 0.8, 1.0, SamplerSpec().strength}))
-COMPARED_STEPS = (10, 20, 50, 100)
+STRENGTHS = tuple(sorted({0.3, 0.5, 0.85, 1.0, SamplerSpec().strength}))
+COMPARED_STEPS = (10, 20, 100)
 MOST_PROCESSES = 2
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY_S = 60.0
@@ -72,9 +72,9 @@ def keep_trials() -> Iterator[Trial]:
 
 def default_trial() -> Trial:
     """Return what a transfer does for which nothing but a prompt was chosen."""
-    spec = RenderSpec(task=Task.TRANSFER, prompt="?", region=Region(path="?"))
-    setup = Setup(way=spec.editor.value, steps=spec.sampler.steps, guidance=spec.sampler.guidance)
-    return Trial(setup=setup, strength=spec.sampler.strength)
+    usual = SamplerSpec()
+    setup = Setup(way=DEFAULT_EDITOR.value, steps=usual.steps, guidance=usual.guidance)
+    return Trial(setup=setup, strength=usual.strength)
 
 
 def missing(

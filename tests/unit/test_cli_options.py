@@ -172,10 +172,13 @@ def test_further_conditions_become_a_spec() -> None:
         (Task.TRANSFER, {}, 7.0),
     ],
 )
-def test_a_glide_takes_the_whole_length(task: Task, times: dict[str, float], end_s: float) -> None:
+def test_a_glide_takes_the_middle_half(task: Task, times: dict[str, float], end_s: float) -> None:
     spec = build_spec(task, OPTIONS | times | {"glide_to": "bells"}, lambda _: 7.0)
-    assert spec.prompt_curve == ((0.0, 1.0), (end_s, 0.0))
-    assert [(one.value, one.curve) for one in spec.conditions] == [("bells", ((0.0, 0.0), (end_s, 1.0)))]
+    leaves_s, arrives_s = end_s / 4, end_s * 3 / 4
+    assert spec.prompt_curve == ((leaves_s, 1.0), (arrives_s, 0.0))
+    assert [(one.value, one.curve) for one in spec.conditions] == [
+        ("bells", ((leaves_s, 0.0), (arrives_s, 1.0)))
+    ]
     with pytest.raises(SpecError, match="--glide-to starts from a prompt"):
         build_spec(task, OPTIONS | times | {"glide_to": "bells", "prompt": ""}, lambda _: 7.0)
 
