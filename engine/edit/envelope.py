@@ -12,12 +12,14 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 MOMENT_S = 0.001
-# Of a Hann window of this length nothing is left of 40 Hz and its multiples, and little of what lies between:
-# with a shorter one the gain would ride on the waves of a bass.
-WINDOW_S = 0.05
+# Of a Blackman window of this length nothing above 42 Hz is left (-58 dB): with a shorter one the gain would
+# ride on the waves of a bass.
+WINDOW_S = 0.072
 # Against the loudest moment: what is softer counts as silence, so that no noise floor is pumped up.
 FLOOR_DB = -50.0
 MOST_GAIN_DB = 18.0
+# What is that much louder over so long than before is a step, and no wave of a bass.
+STEP_RATIO, _STEP_S = 3.0, 0.04
 _TURNS = 4
 _BLOCK_SAMPLES = 2**18
 
@@ -39,28 +41,46 @@ def energies(audio_VS: np.ndarray, power_V: np.ndarray, rate_hz: int) -> np.ndar
 
 def smoothed(energy_K: np.ndarray, begins: Sequence[int]) -> np.ndarray:
     """Return the mean energy around each moment; what begins at one is never mixed with what was before."""
-    window = np.hanning(round(WINDOW_S / MOMENT_S) + 1)[1:-1]
+    window = np.blackman(round(WINDOW_S / MOMENT_S) + 1)[1:-1]
     parts = [_mean(energy_K[span], window) for span in _spans(begins, len(energy_K))]
     return np.maximum(0.0, np.concatenate(parts))
 
 
-def following_gain_db(source_K: np.ndarray, made_K: np.ndarray, begins: Sequence[int]) -> np.ndarray:
+def steps(energy_K: np.ndarray, moments: Sequence[int]) -> tuple[int, ...]:
+    """Return those moments at which a sound becomes louder at once and stays so for a while."""
+    sums_K = np.concatenate([np.zeros(1), np.cumsum(energy_K)])
+    reach = round(_STEP_S / MOMENT_S)
+
+    def mean(start: int, stop: int) -> float:
+        first, past = max(0, start), min(len(energy_K), stop)
+        return float(sums_K[past] - sums_K[first]) / max(1, past - first)
+
+    return tuple(
+        moment
+        for moment in moments
+        if mean(moment, moment + reach) > STEP_RATIO * mean(moment - reach, moment)
+    )
+
+
+def following_gain_db(
+    source_K: np.ndarray, made_K: np.ndarray, source_steps: Sequence[int], made_steps: Sequence[int]
+) -> np.ndarray:
     """Return the gain (K,) with which a sound is as loud as its source at each moment, in all as before.
 
     It is the same for all that is louder than the floor, falls to it with a source that is silent, and lifts
-    nothing by more than MOST_GAIN_DB: of silence nothing is made. begins are where either one's sounds begin.
+    nothing by more than MOST_GAIN_DB: of silence nothing is made. Steps are where either one gets louder.
     """
     if not source_K.any() or not made_K.any():
         return np.full(len(made_K), -np.inf if made_K.any() else 0.0)
-    source_K = source_K * (made_K.sum() / source_K.sum())
-    wanted_K = smoothed(source_K, begins)
+    wanted_K = smoothed(source_K * (made_K.sum() / source_K.sum()), source_steps)
+    have_K = smoothed(made_K, made_steps)
     floor = 10 ** (FLOOR_DB / 10) * wanted_K.max()
     gain_K = np.zeros(len(made_K))
-    # What is smoothed is not quite what it is smoothed from: a second look corrects what the first one left.
     for _ in range(_TURNS):
-        have_K = smoothed(made_K * 10 ** (gain_K / 10), begins)
-        step_K = 10 * np.log10((wanted_K + floor) / (have_K + floor))
-        gain_K = np.minimum(gain_K + step_K, MOST_GAIN_DB)
+        gain_K = np.minimum(gain_K + 10 * np.log10((wanted_K + floor) / (have_K + floor)), MOST_GAIN_DB)
+        # A smoothed level is not quite the level: the next look finds what this one left. The steps are the
+        # source's by now.
+        have_K = smoothed(made_K * 10 ** (gain_K / 10), source_steps)
     return gain_K
 
 

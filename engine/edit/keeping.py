@@ -17,7 +17,7 @@ from engine.audio.onset_pairs import NEAREST_S, OnsetPair, onset_pairs
 from engine.audio.rhythm import onsets_s
 from engine.edit.canvas import Canvas
 from engine.edit.edit import Edit
-from engine.edit.envelope import MOMENT_S, energies, following_gain_db, with_gain
+from engine.edit.envelope import MOMENT_S, energies, following_gain_db, steps, with_gain
 from engine.edit.moving import moved
 from engine.edit.notes import with_notes_of
 from engine.edit.voices import Voices
@@ -132,8 +132,9 @@ def _is_apart(time_s: float, others_s: Sequence[float]) -> bool:
 def _following_gain_db(
     source_VS: np.ndarray, made_VS: np.ndarray, onsets: Sequence[float], ear: Ear
 ) -> np.ndarray:
-    begins = [round((time_s - _AHEAD_S) / MOMENT_S) for time_s in onsets]
-    return following_gain_db(ear.energies(source_VS), ear.energies(made_VS), begins)
+    moments = [round((time_s - _AHEAD_S) / MOMENT_S) for time_s in onsets]
+    source_K, made_K = ear.energies(source_VS), ear.energies(made_VS)
+    return following_gain_db(source_K, made_K, steps(source_K, moments), steps(made_K, moments))
 
 
 def _shaping_db(follows_K: np.ndarray, missing_s: Sequence[float], surplus_s: Sequence[float]) -> np.ndarray:

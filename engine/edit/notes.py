@@ -22,7 +22,7 @@ _PITCHES_PER_SEMITONE = 3
 _AROUND_SEMITONES = 4.0
 _FLOOR_SHARE = 1e-5
 # A partial goes on for longer than half of this, and a stroke is wider (Fitzgerald 2010).
-_STEADY_FRAMES, _WIDE_SEMITONES = 11, 6
+_STEADY_FRAMES, _WIDE_SEMITONES, _STANDS_OUT = 11, 6, 2.0
 # Of a frame that lost partials: it is made as loud again as it was, but not much louder than what is left.
 _MOST_MAKEUP = 4.0
 _TINY = 1e-30
@@ -87,7 +87,8 @@ def _steadiness(power_KP: np.ndarray) -> np.ndarray:
     """Return what share of each pitch is a partial that goes on, and no noise or stroke."""
     along_KP = median_filter(power_KP, (_STEADY_FRAMES, 1))
     across_KP = median_filter(power_KP, (1, _WIDE_SEMITONES * _PITCHES_PER_SEMITONE + 1))
-    return np.square(along_KP) / (np.square(along_KP) + np.square(across_KP))
+    # Fourth powers, so that noise, where both are alike, counts little.
+    return 1.0 / (1.0 + (_STANDS_OUT * across_KP / along_KP) ** 4)
 
 
 def _keys(width: int, step_hz: float) -> tuple[np.ndarray, np.ndarray]:
