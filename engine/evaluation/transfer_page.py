@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.audio.io import write_files
 from engine.evaluation.transfer_curves import CHANGE, JUDGED, LAYERS, PROMPT, Rows
-from engine.evaluation.transfer_pairs import Pair
+from engine.evaluation.transfer_pairs import OTHER_NUMBERS, REFERENCE_NUMBERS, Pair
 from engine.evaluation.transfer_plots import Strip, curves_png, strengths_png, strips_png
 from engine.evaluation.transfer_rows import UNTOUCHED, Row, Setup, Trial, as_csv
 from engine.evaluation.transfer_sets import SetJudge, features_of
@@ -71,11 +71,25 @@ def _sets(rows: Rows, shown: Shown, pairs: Sequence[Pair], studio: Studio) -> tu
         return ()
     trials = [*reference_trials(), *(trial for setup in shown.setups for trial in rows.trials(setup))]
     clips = {trial: _clips(by_target, trial, studio) for trial in trials}
+    true, others = (
+        {target: studio.held_out.clips(target, numbers) for target in by_target}
+        for numbers in (REFERENCE_NUMBERS, OTHER_NUMBERS)
+    )
+    rebuilt = {
+        target: np.stack([studio.rebuilt(one_S) for one_S in audio_NS]) for target, audio_NS in others.items()
+    }
     figures = []
     for name, features in features_of(studio.bundle.clap, studio.judge, studio.rate_hz):
-        judge = SetJudge(features, studio.held_out)
-        distances = {trial: judge.distance(clips[trial]) for trial in trials}
-        figures.append(SetFigures(name=name, distances=distances, floor=judge.floor, share=judge.share))
+        judge = SetJudge(features, true)
+        figures.append(
+            SetFigures(
+                name=name,
+                share=judge.share,
+                distances={trial: judge.distance(clips[trial]) for trial in trials},
+                true=judge.distance(others),
+                rebuilt=judge.distance(rebuilt),
+            )
+        )
     return tuple(figures)
 
 

@@ -15,8 +15,9 @@ from engine.training.store import INT16_PEAK, StoreConfig, render_one
 
 # The starter's own held-out store has so many clips of each sound; those after them are of no store.
 STORE_NUMBERS = 15
+# What edits are compared with, and other true sounds to compare with it: as many as there are edits.
 REFERENCE_NUMBERS = range(15, 47)
-FLOOR_NUMBERS = range(47, 63)
+OTHER_NUMBERS = range(47, 55)
 
 
 class Kind(Enum):
@@ -94,7 +95,7 @@ class HeldOut:
     @classmethod
     def of(cls, store: StoreConfig) -> HeldOut:
         """Take the concepts, length and seed of a training store."""
-        clips = len(store.catalogue) * FLOOR_NUMBERS.stop
+        clips = len(store.catalogue) * OTHER_NUMBERS.stop
         return cls(config=replace(store, singles=clips, mixtures=0, held_out=True))
 
     def clip(self, concept: str, number: int) -> np.ndarray:

@@ -33,7 +33,8 @@ class Setup:
 
     @property
     def label(self) -> str:
-        told = self.way if self.way in REFERENCES else f"{self.way}, {self.steps} steps"
+        steps = f"{self.steps} step{'' if self.steps == 1 else 's'}"
+        told = self.way if self.way in REFERENCES else f"{self.way}, {steps}"
         guided = f", guidance {self.guidance:g}" if self.guidance not in {0.0, SamplerSpec().guidance} else ""
         kept = f", keeping {self.keep.replace('+', ', ')}" if self.keep else ""
         return told + guided + kept + (", source described" if self.described else "")

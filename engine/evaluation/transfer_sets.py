@@ -5,7 +5,7 @@ B batch, N clips, S samples, D features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,10 @@ from engine.evaluation.classifier import ConceptClassifier
 from engine.evaluation.frechet import Gaussian, PrincipalAxes, frechet_distance
 from engine.evaluation.sampling import BATCH
 from engine.evaluation.starter import level
-from engine.evaluation.transfer_pairs import FLOOR_NUMBERS, PLANS, REFERENCE_NUMBERS, HeldOut
 from engine.models.clap import ClapProvider
 
 AXES = 12
 RESAMPLES = 200
-TARGETS = tuple(target for plan in PLANS.values() for target in plan)
-_FLOOR_PARTS = 2
 
 Features = Callable[[Tensor], Tensor]
 # Clips (N, S) by their target.
@@ -41,17 +38,13 @@ class SetDistance:
 
 
 class SetJudge:
-    """Compare edits with held-out renders of their targets, in the features of one network.
+    """Compare clips with true sounds of what they should be, in the features of one network."""
 
-    floor is what other held-out renders of the targets have, as many of each as there are edits.
-    """
-
-    def __init__(self, features: Features, held_out: HeldOut, targets: Sequence[str] = TARGETS) -> None:
+    def __init__(self, features: Features, true: Clips) -> None:
         self._features = features
-        true = {target: self._of(held_out.clips(target, REFERENCE_NUMBERS)) for target in targets}
-        self._axes = PrincipalAxes.of(np.concatenate(list(true.values())), AXES)
-        self._true = {target: Gaussian.of(self._axes.project(one)) for target, one in true.items()}
-        self.floor = self._floor(held_out)
+        known = {target: self._of(audio_NS) for target, audio_NS in true.items()}
+        self._axes = PrincipalAxes.of(np.concatenate(list(known.values())), AXES)
+        self._true = {target: Gaussian.of(self._axes.project(one)) for target, one in known.items()}
 
     @property
     def share(self) -> float:
@@ -59,7 +52,7 @@ class SetJudge:
         return self._axes.share
 
     def distance(self, clips: Clips) -> SetDistance:
-        """Return how far edits are from their targets, two of each target at least."""
+        """Return how far clips are from their targets, two of each target at least."""
         projected = {target: self._axes.project(self._of(audio_NS)) for target, audio_NS in clips.items()}
         value = float(np.mean([self._one(target, one) for target, one in projected.items()]))
         rng = np.random.default_rng(0)
@@ -72,13 +65,6 @@ class SetJudge:
 
     def _one(self, target: str, projected_NP: np.ndarray) -> float:
         return frechet_distance(self._true[target], Gaussian.of(projected_NP))
-
-    def _floor(self, held_out: HeldOut) -> float:
-        parts = []
-        for target in self._true:
-            others = self._axes.project(self._of(held_out.clips(target, FLOOR_NUMBERS)))
-            parts += [self._one(target, part) for part in np.split(others, _FLOOR_PARTS)]
-        return float(np.mean(parts))
 
     @torch.no_grad()
     def _of(self, audio_NS: np.ndarray) -> np.ndarray:

@@ -131,14 +131,15 @@ class Studio:
         if way == UNTOUCHED:
             return source_S
         if way == ROUND_TRIP:
-            return self._rebuilt(source_S)
+            return self.rebuilt(source_S)
         clock.mark("start")
         takes = render(spec_of(pair, trial), self.bundle, self._clip(source_S), clock, lambda: False)
         clock.mark("end")
         return takes[0].clip.audio_NS[0]
 
     @torch.no_grad()
-    def _rebuilt(self, source_S: np.ndarray) -> np.ndarray:
+    def rebuilt(self, source_S: np.ndarray) -> np.ndarray:
+        """Return what VAE and vocoder make of a clip, at the model's level."""
         levelled_S = model_level(source_S).apply(source_S).astype(np.float32)
         rebuilt_BS = decode(self.bundle, encode(self.bundle, torch.from_numpy(levelled_S)[None]))
         return rebuilt_BS[0, : len(source_S)].numpy()

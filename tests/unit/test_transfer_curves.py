@@ -76,9 +76,11 @@ def known() -> Rows:
 
 def findings(known: Rows, default: Trial = DEFAULT) -> Findings:
     distances = {trial: SetDistance(value=1.5, half=0.25) for trial in known.by_trial}
+    true, rebuilt = SetDistance(value=0.125, half=0.05), SetDistance(value=0.25, half=0.1)
+    sets = (SetFigures(name="CLAP", share=0.8, distances=distances, true=true, rebuilt=rebuilt),)
     return Findings(
         rows=known, setups=(PLAIN, BETTER), steps=(DEFAULT,), keeps=(DEFAULT,),
-        default=default, sets=(SetFigures(name="CLAP", distances=distances, floor=0.123, share=0.8),),
+        default=default, sets=sets,
         images="../images/transfer", command="python -m it",
     )  # fmt: skip
 
@@ -166,7 +168,9 @@ def test_the_page_tells_what_was_found(known: Rows) -> None:
     assert "| 0.35 ± 0.00 |" in own
     standing_line = next(line for line in text.splitlines() if line.startswith("| level correlation |"))
     assert "| 0.08 [0.08, 0.08] | 0 % | 1 of 6 | -0.05 [-0.05, -0.05] |" in standing_line
-    assert "| other true sounds of the target |  | 0.12 |" in text
+    assert (
+        "| true sounds |  | 0.12 ± 0.05 |" in text and "| true sounds, round trip |  | 0.25 ± 0.10 |" in text
+    )
     assert "1.50 ± 0.25" in text
     kept = next(line for line in text.splitlines() if line.startswith("| nothing | 0.35 ± 0.00 |"))
     assert kept.endswith("| 1.25 | 0.50 |")
