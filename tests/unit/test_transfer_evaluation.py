@@ -12,7 +12,15 @@ import torch
 
 from engine.audio.io import read_clip
 from engine.errors import SpecError
-from engine.evaluation.transfer import STRENGTHS, Plan, default_trial, keep_trials, main, missing, step_trials
+from engine.evaluation.transfer import (
+    COMPARED_STEPS,
+    Plan,
+    default_trial,
+    keep_trials,
+    main,
+    missing,
+    step_trials,
+)
 from engine.evaluation.transfer_page import Shown, write_page
 from engine.evaluation.transfer_pairs import (
     OTHER_NUMBERS,
@@ -29,7 +37,7 @@ from engine.evaluation.transfer_trials import Studio, StudioConfig, reference_tr
 from engine.models.bundle import debug_bundle
 from engine.training.config import load_project
 from engine.training.store import StoreConfig, render_store
-from engine.types import Editor, RenderSpec, SamplerSpec
+from engine.types import DEFAULT_EDITOR, Editor, SamplerSpec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -135,7 +143,7 @@ def test_a_plan_is_each_editor_at_each_strength_with_its_own_steps() -> None:
     ]  # fmt: skip
     assert {trial.setup.keep for trial in trials} == {"pitch+level"}
     steps = [(trial.setup.way, trial.setup.steps) for trial in step_trials()]
-    assert ("direct", 20) in steps and ("invert", 100) in steps and len(steps) == 8
+    assert ("direct", 20) in steps and ("invert", 100) in steps and len(steps) == 2 * len(COMPARED_STEPS)
 
 
 def test_what_is_kept_on_purpose_is_told_of_the_default() -> None:
@@ -157,12 +165,10 @@ def test_options_that_no_transfer_can_have_are_refused_before_anything_is_loaded
 
 
 def test_what_a_transfer_does_unasked_is_tried() -> None:
-    default = default_trial()
-    spec = spec_of(transfer_pairs()[0], default)
-    assert spec == replace(
-        spec, sampler=SamplerSpec(), editor=RenderSpec.__dataclass_fields__["editor"].default
-    )
-    assert default.strength in STRENGTHS and len(STRENGTHS) >= 7
+    spec = spec_of(transfer_pairs()[0], default_trial())
+    assert (spec.sampler, spec.editor) == (SamplerSpec(), DEFAULT_EDITOR)
+    assert not (spec.keep_pitch or spec.keep_rhythm or spec.keep_level or spec.source_prompt)
+    assert default_trial() in set(Plan().trials())
 
 
 def test_a_trial_is_one_spec() -> None:
