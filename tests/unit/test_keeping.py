@@ -145,6 +145,13 @@ def test_with_a_silent_source_the_level_is_silence_and_the_rest_stays() -> None:
     assert np.array_equal(with_notes_of(silence[0], made[0], made, RATE_HZ), made)
 
 
+def test_where_a_source_pauses_so_does_the_result() -> None:
+    pausing = np.where((times(3.0) > 1.0) & (times(3.0) < 2.0), 0.0, tone(300.0)).astype(np.float32)
+    result = with_level_of(pausing, noise(), MONO)
+    pause, loud = result[:, round(1.1 * RATE_HZ) : round(1.9 * RATE_HZ)], result[:, : RATE_HZ // 2]
+    assert decibels(rms(pause)) < decibels(rms(loud)) - 49.0
+
+
 @pytest.mark.parametrize("rate_hz", [2.0, 5.0, 9.0])
 @pytest.mark.parametrize("made", [tone(440.0), noise(), saw(110.0)])
 def test_a_swelling_level_is_followed_within_a_decibel(rate_hz: float, made: np.ndarray) -> None:
