@@ -43,15 +43,15 @@ def transfer_options(command: Command) -> Command:
             type=click.Choice([editor.value for editor in Editor]),
             default=DEFAULT_EDITOR.value,
             show_default=True,
-            help="direct keeps rhythm and level best; invert goes further at the same strength, for more "
-            "steps; renoise forgets the source sooner and follows the prompt most.",
+            help="direct changes the sound and keeps the groove; invert too, by other steps; renoise lets go "
+            "of the source and follows the prompt furthest.",
         ),
         click.option(
             "--strength",
             type=Number(),
             default=_TRANSFER.sampler.strength,
             show_default=True,
-            help="How much changes: 0 keeps the source, 1 goes all the way to the prompt.",
+            help="How much changes: 0 nothing, 1 as much as the editor can.",
         ),
     ):
         command = option(command)
