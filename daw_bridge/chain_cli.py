@@ -295,6 +295,7 @@ def apply(file: str, name: str, out: Path, stem: str) -> None:
 @click.option("--prompt", "-p", required=True, help="How it should sound.")
 @click.option("--chain", "name", default="", metavar="CHAIN", help="Search its parameters, plug-ins' too.")
 @click.option("--save", default="", metavar="NAME", help="Keep the chain under this name.")
+@click.option("--force", "replace", is_flag=True, help="Let --save replace a chain that there is.")
 @click.option("--model", default="starter", show_default=True, help="A model that hears.")
 @click.option(
     "--evaluations",
@@ -304,7 +305,7 @@ def apply(file: str, name: str, out: Path, stem: str) -> None:
     help="How often to listen.",
 )
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), default=0, show_default=True)
-def find(file: str, prompt: str, name: str, save: str, model: str, evaluations: int, seed: int) -> None:
+def find(file: str, prompt: str, name: str, save: str, **options: Any) -> None:
     """Find effects that bring FILE nearer to what the prompt says; nothing is generated.
 
     With --chain only the parameters of that chain are searched: of its plug-ins all automatable numbers, of
@@ -312,7 +313,6 @@ def find(file: str, prompt: str, name: str, save: str, model: str, evaluations: 
 
     Example: daw-bridge chain find loop.wav --prompt "dark and distant" --save distant
     """
-    options: dict[str, Any] = {"model": model, "evaluations": evaluations, "seed": seed}
     if name:
         options["chain"] = whole_path(name) if is_path(name) else name
     request = ChainFind(rid="-", path=whole_path(file), prompt=prompt, name=save, options=options)
@@ -324,7 +324,9 @@ def find(file: str, prompt: str, name: str, save: str, model: str, evaluations: 
     found_as_set = found.get("similarity_as_set")
     as_set = "" if found_as_set is None else f"{found_as_set:.3f} with {name} as it is, "
     say(f"similarity {before:.3f} before, {as_set}{after:.3f} after; {found['evaluations']} evaluations.")
-    if save:
+    if save and not found["chain"]["effects"]:
+        say("Nothing was found that helps, so nothing is saved.")
+    elif save:
         say(f'Hear it: daw-bridge chain apply {shown_path(file)} --chain "{save}"')
 
 

@@ -30,6 +30,8 @@ from engine.types import (
 MAX_MASK_BYTES = 1_000_000
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{1,2}(?:\.\d+)?)")
 _WHOLE_BAND = (0.0, None)
+# What is meant for a weight, if perhaps not one.
+_MEANT = re.compile(r"[-+\d.,:;%e\s]*\d[-+\d.,:;%e\s]*|nan|inf", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(\.\d*)?|\.\d+")
 
 
@@ -253,16 +255,23 @@ def _sampler(options: Mapping[str, Any]) -> SamplerSpec:
 def parse_weighted(text: str) -> tuple[str, Weight]:
     """Read what is wanted, and behind its last @ how much: a weight, or seconds:weight with commas between.
 
-    A text whose end is neither is wanted as it stands, at weight 1.
+    A text that ends in other words is wanted as it stands, at weight 1.
 
     Raises:
-        SpecError: nothing before the @.
+        SpecError: numbers behind the @ that are no weight, or nothing that is wanted.
     """
-    value, _, much = text.rpartition("@")
-    weight = _weight(much) if value else None
-    if weight is not None and not value.strip():
-        raise SpecError(f"{text!r:.60} says how much of nothing is wanted")
-    return (text, Weight()) if weight is None else (value.rstrip(), weight)
+    value, at, much = text.rpartition("@")
+    if not at or not _MEANT.fullmatch(much.strip()):
+        value, much = text, "1"
+    if not value.strip():
+        raise SpecError(f"{text!r:.60} says nothing that is wanted", "Put words or a file before the @.")
+    weight = _weight(much)
+    if weight is None:
+        raise SpecError(
+            f"{text!r:.60} has no weight behind its last @",
+            "Give a number, as @0.5, or seconds:weight with commas between, as @0:0,2.5:1.",
+        )
+    return value.strip(), weight
 
 
 def _weight(text: str) -> Weight | None:
@@ -317,6 +326,10 @@ def _transfer(options: Mapping[str, Any]) -> dict[str, Any]:
     if "editor" not in options:
         return {}
     _require_text("source-prompt", options["source_prompt"])
+    if options["source_prompt"].strip() and options["editor"] == Editor.RENOISE.value:
+        raise SpecError(
+            "--source-prompt does not go together with --editor renoise", "It asks for no source."
+        )
     return {"editor": Editor(options["editor"]), "source_prompt": options["source_prompt"]}
 
 

@@ -104,6 +104,7 @@ def _course(rows_KE: Tensor, wanted: Sequence[Condition]) -> Course:
     places = [(time_s, _mixed(rows_KE, wanted, time_s)) for time_s in bends_s]
     for _ in range(_MOST_HALVINGS):
         places = [*_halved(places, rows_KE, wanted), places[-1]]
+    places = list(_changing(places))
     times_s, mixes = zip(*places, strict=True)
     return Course(times_s=times_s, rows_KE=torch.stack(mixes))
 
@@ -117,6 +118,16 @@ def _halved(
         if _arc(earlier_E, later_E) > _WIDEST_ARC:
             middle_s = (earlier_s + later_s) / 2.0
             yield middle_s, _mixed(rows_KE, wanted, middle_s)
+
+
+def _changing(places: Sequence[tuple[float, Tensor]]) -> Iterator[tuple[float, Tensor]]:
+    """Yield the places at which something begins or ends to change: each one costs a prediction."""
+    before_E: Tensor | None = None
+    for number, (time_s, row_E) in enumerate(places):
+        after_E = places[number + 1][1] if number + 1 < len(places) else row_E
+        if before_E is None or not (torch.equal(row_E, before_E) and torch.equal(row_E, after_E)):
+            yield time_s, row_E
+        before_E = row_E
 
 
 def _mixed(rows_KE: Tensor, wanted: Sequence[Condition], time_s: float) -> Tensor:

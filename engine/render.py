@@ -210,7 +210,9 @@ def _prepared(
         stretches = from_bytes(clip.latents, _latent_space(bundle))
         edit = edit_of(spec, clip, effective_mask(spec, clip, grid), grid, bundle.card.canvas_s, stretches)
     parts = _parts(spec, bundle, grid, edit)
-    reference = Reference.of(bundle, wanted.course.mean_1E, edit)
+    duration_s = spec.duration_s if clip is None else clip.duration_s
+    assert duration_s is not None
+    reference = Reference.of(bundle, wanted.course.mean_1E(duration_s), edit)
     reporter.report(Stage.ENCODE, 1, 1)
     return _Job(
         spec=spec,

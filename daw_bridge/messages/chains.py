@@ -261,11 +261,14 @@ class ChainFind(Request):
 
     path: str = arg(file_path("audio file", "loop.wav"))
     prompt: str = arg(Text("how it should sound", "warm and distant", fewest=1, most=PROMPT.most))
-    name: str = arg(Text("keep the chain under this name; empty for not", "distant", most=64), default="")
+    name: str = arg(
+        Text("keep the chain under this name, if anything helps; empty for not", "distant", most=64),
+        default="",
+    )
     options: dict[str, Any] = arg(
         Json(
-            "chain to search in, model, evaluations (40 or more), seed, method, aim, from_prompt, heard_s, "
-            "gentleness",
+            "chain to search in, replace a chain of this name, model, evaluations (40 or more), seed, "
+            "method, aim, from_prompt, heard_s, gentleness",
             {"evaluations": 60},
         ),
         default={},

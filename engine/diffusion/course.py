@@ -14,6 +14,9 @@ from torch import Tensor
 from engine.diffusion.denoiser import Denoise, Prediction
 from engine.diffusion.schedule import Level
 
+# A sound is heard at so many moments to tell what it is like as a whole.
+_MOMENTS = 256
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Course:
@@ -28,11 +31,13 @@ class Course:
     def __post_init__(self) -> None:
         assert len(self.times_s) == self.rows_KE.shape[0] > 0, "one embedding for each time"
 
-    @property
-    def mean_1E(self) -> Tensor:
-        """Return the one embedding that a whole sound is compared with."""
-        mean_1E = torch.nn.functional.normalize(self.rows_KE.mean(dim=0, keepdim=True), dim=-1)
-        return self.rows_KE if len(self.times_s) == 1 else mean_1E
+    def mean_1E(self, duration_s: float) -> Tensor:
+        """Return the one embedding that a whole sound of some length is compared with."""
+        if len(self.times_s) == 1:
+            return self.rows_KE
+        moments_H = (torch.arange(_MOMENTS, dtype=torch.float64) + 0.5) * (duration_s / _MOMENTS)
+        shares_K1 = self.weights_KH(moments_H).mean(dim=1, keepdim=True).to(self.rows_KE)
+        return torch.nn.functional.normalize((shares_K1 * self.rows_KE).sum(dim=0, keepdim=True), dim=-1)
 
     def weights_KH(self, times_H: Tensor) -> Tensor:
         """Return how much each embedding counts at some times in seconds, float64; straight between two."""

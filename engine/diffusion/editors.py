@@ -26,7 +26,7 @@ from engine.diffusion.samplers import OnStep, Sampler, StepInfo, ddpm, starting_
 from engine.diffusion.schedule import Level, Trajectory
 from engine.types import Editor
 
-# The correlation of the noises that a take of direct editing sees.
+# How much of each noise of a take is its first one, as an amplitude; the rest is new.
 _LASTING = 0.7
 # Where each editor starts at the strength of the knee; a straight line on both sides.
 _KNEE = 0.8
@@ -109,8 +109,9 @@ def direct(
     At each step one new noise on the source is shared with the edit, and the difference of what the model
     predicts for both moves the edit (DirectAudioEdit, arXiv 2606.07356; AudEdit, 2606.15149, for flows). As
     the noise is another each time, solvers of higher order may not extrapolate: all are of first order here.
-    The noises of a take have 0.7 in common: of the starter's held-out clips a classifier then names 0.71 as
-    the target, with 0.58 for independent ones, while the level's correlation falls from 0.39 to 0.37 only.
+    The noises of a take have half their variance in common: of the starter's held-out clips a classifier then
+    names 0.71 as the target, with independent ones 0.58, while the level's correlation falls from 0.39 to
+    0.37 only.
     """
     lasting = _LastingNoise(noise)
     return _along_the_difference(target, source, trajectory, sampler, lasting, on_step)

@@ -350,5 +350,11 @@ def test_words_find_a_chain_that_can_be_used(user: Client, tmp_path: Path) -> No
     assert told and told[-1].total == 40 and told[-1].request == "chain/find"
     assert user.done(ChainLoad(rid="-", name="darker")).chain == found["chain"] | {"name": "darker"}
     assert user.done(ChainApply(rid="-", path=path, chain="darker")).length_samples == 24_000
-    wrong = replace(request, options={"model": "debug", "evaluation": 40})
-    assert user.failed(wrong).code is ErrorCode.BAD_JSON
+    for wrong in ({"evaluation": 40, "replace": True}, {"replace": "yes"}):
+        asked = replace(request, options={"model": "debug", **wrong})
+        assert user.failed(asked).code is ErrorCode.BAD_JSON
+    for taken in ("darker", "wide hall"):
+        refused = user.failed(replace(request, name=taken))
+        assert refused.code is ErrorCode.BAD_ARGS
+        assert "already" in refused.message
+    assert user.done(ChainLoad(rid="-", name="darker")).chain == found["chain"] | {"name": "darker"}

@@ -69,6 +69,32 @@ def test_cells_under_one_condition_alone_are_as_if_there_were_no_other() -> None
     torch.testing.assert_close(both.x0_BCHW[:, :, 2], mean_BCHW[:, :, 2], rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("times_s", "duration_s", "shares"),
+    [
+        ([0.0], 2.4, [1.0]),
+        ([0.0, 2.0], 2.0, [0.5, 0.5]),
+        ([0.0, 60.0], 2.4, [0.98, 0.02]),
+        ([0.0, 0.1], 2.0, [0.025, 0.975]),
+    ],
+)
+def test_a_whole_sound_is_compared_with_what_is_heard_of_each_condition(
+    times_s: list[float], duration_s: float, shares: list[float]
+) -> None:
+    course = course_at(times_s)
+    expected_1E = torch.nn.functional.normalize(torch.tensor([shares]) @ course.rows_KE, dim=-1)
+    torch.testing.assert_close(course.mean_1E(duration_s), expected_1E, rtol=0, atol=2e-3)
+
+
+def test_bends_that_change_nothing_cost_no_prediction() -> None:
+    level = tuple((float(time), 1.0) for time in range(6))
+    bent = ((0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (3.0, 0.5), (4.0, 0.5), (5.0, 0.5))
+    for curve, most in ((level, 1), (bent, 4)):
+        spec = replace(RAIN, prompt_curve=curve, conditions=(text("bells"),))
+        times_s = conditioning(spec, debug_bundle(), None).course.times_s
+        assert len(times_s) <= most, times_s
+
+
 def test_one_condition_is_asked_as_it_is() -> None:
     def denoise(x_BCHW: Tensor, level: Level) -> Prediction:
         return Prediction.from_x0(0.1 * x_BCHW, x_BCHW, level)
@@ -139,8 +165,8 @@ def test_a_sound_glides_from_one_prompt_to_another(starter: Bundle) -> None:
     spec = replace(
         RAIN,
         prompt="church bell",
-        prompt_curve=((0.5, 1.0), (4.5, 0.0)),
-        conditions=(text("rain", (0.5, 0.0), (4.5, 1.0)),),
+        prompt_curve=((1.5, 1.0), (3.0, 0.0)),
+        conditions=(text("rain", (1.5, 0.0), (3.0, 1.0)),),
         seed=3,
         sampler=SamplerSpec(steps=8),
     )

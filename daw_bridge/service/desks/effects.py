@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from daw_bridge.workers.asking import OnProgress
 from engine.chain_files import SUFFIX
 from engine.chain_json import chain_to_dict
 from engine.chains import Chain, Effect
-from engine.errors import Cancelled, NotFound, SpecError
+from engine.errors import BadJson, Cancelled, NotFound, SpecError
 
 MAX_WINDOWS = 4
 _Key = tuple[Hashable, str]
@@ -96,18 +97,34 @@ class EffectDesk:
 
     async def _find(self, session: Session, request: ChainFind) -> ChainFindDone:
         path = self._paths.readable(session, request.path)
+        options = {"model": "starter", **request.options}
+        replaces = options.pop("replace", False)
         if request.name:
             file_name(request.name, SUFFIX)
-        options = {"model": "starter", **request.options}
+            self._require_free(request.name, replaces)
         order = {"path": path, "prompt": request.prompt, "model": options.pop("model"), "options": options}
         if "chain" in options:
             chain = self._searched(session, options.pop("chain"))
             order |= {"chain": chain_to_dict(chain), "limits": self._limits}
         asked = self._runs.find(order, _teller(session, request))
         found = await self._stoppable(session, request, asked)
-        if request.name:
+        # Nothing that helps is no chain to keep.
+        if request.name and found["chain"]["effects"]:
             self._keeper.save(request.name, chain_of(request.name, found["chain"]))
         return ChainFindDone(rid=request.rid, found=found)
+
+    def _require_free(self, name: str, replaces: object) -> None:
+        """Refuse the name of a chain that there is, known before a search takes its time."""
+        if not isinstance(replaces, bool):
+            raise BadJson("options.replace must be true or false")
+        if replaces:
+            return
+        with suppress(NotFound):
+            self._keeper.store.load(name)
+            raise SpecError(
+                f"there is a chain {name!r} already",
+                "Choose another name, or give --force (by OSC: options.replace).",
+            )
 
     def _searched(self, session: Session, given: object) -> Chain:
         """Return the chain whose parameters are to be found: a name, a path, or a chain as JSON."""
