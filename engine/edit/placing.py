@@ -79,15 +79,16 @@ class Placing:
     def _matching_gain_S(self, spec: RenderSpec, made_VS: np.ndarray) -> np.ndarray:
         """Return what gives each stretch of the mask the loudness of what it replaces in the model's band.
 
-        What fills a gap has the level of its surroundings already; where these are silent too, a usual one.
+        What fills a gap has the level of its surroundings already; where these are silent too, a usual one,
+        as has what a transfer makes of silence.
         """
         replaced_NS, new_NS = self._exchanged(made_VS, self._own_place)
         gains: list[float] = []
         for inside in self._stretches:
             before_NS, after_NS = replaced_NS[:, inside], new_NS[:, inside]
-            if spec.task is not Task.INPAINT or is_audible(before_NS):
+            if spec.task is Task.SUPERRES or is_audible(before_NS):
                 gains.append(matching_gain(before_NS, after_NS, self.model_hz))
-            elif is_audible(self.canvas.heard_VS):
+            elif spec.task is Task.INPAINT and is_audible(self.canvas.heard_VS):
                 gains.append(1.0)
             else:
                 gains.append(usual_gain(after_NS, self.model_hz))

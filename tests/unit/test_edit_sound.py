@@ -104,6 +104,15 @@ def test_a_hole_in_silence_is_no_blast() -> None:
     assert -30 < loudness_lufs(inside, RATE_HZ) < -19
 
 
+@pytest.mark.parametrize("level", [0.0, 1e-7, 1e-6, 3e-4])
+def test_a_transfer_of_what_nobody_hears_is_no_blast(level: float) -> None:
+    noise_NS = np.random.default_rng(1).normal(0, level, (2, 2 * RATE_HZ)).astype(np.float32)
+    edit = prepared(replace(SPEC, task=Task.TRANSFER, mask=None), replace(soft_music(), audio_NS=noise_NS))
+    chance = np.random.default_rng(3)
+    result = result_of(edit, [chance.normal(0, 0.5, one.audio_VS.shape) for one in edit.canvases])
+    assert -70 < loudness_lufs(result.audio_NS, RATE_HZ) < -19
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 1.0))
 def test_a_true_peak_is_no_lower_than_any_sample(seed: int, clipped: float) -> None:
     audio_NS = np.random.default_rng(seed).normal(0, 0.5, (2, 3_000))
