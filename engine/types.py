@@ -263,6 +263,8 @@ class Condition:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise ValueError(f"a condition's weight must be above zero, got {self.weight}")
+        if self.kind is ConditionKind.TEXT and len(self.value) > MAX_PROMPT_CHARACTERS:
+            raise ValueError(f"a condition may have at most {MAX_PROMPT_CHARACTERS} characters")
         if self.curve:
             _require_curve(self.curve)
 

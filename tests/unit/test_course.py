@@ -144,6 +144,11 @@ def test_curves_that_make_no_sense_are_refused(
         replace(RAIN, prompt_curve=curve)
 
 
+def test_a_text_as_long_as_no_prompt_may_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 2000 characters"):
+        text("x" * 2001)
+
+
 def test_curves_travel_in_the_recipe() -> None:
     spec = replace(
         RAIN, prompt_curve=((0.0, 1.0), (4.0, 0.0)), conditions=(text("bells", (0.5, 0.0), (4.0, 2.0)),)
