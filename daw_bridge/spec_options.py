@@ -168,6 +168,8 @@ def build_spec(
         _require_text(name, options[name])
     if options.get("sweep") and options["takes"] > 1:
         raise SpecError("--sweep does not go together with --takes", "It makes one take at each strength.")
+    if options.get("sweep") and options.get("strength") is not None:
+        raise SpecError("--sweep does not go together with --strength", "It has strengths of its own.")
     try:
         region = _region(options, duration_of) if task.needs_region else None
         return RenderSpec(

@@ -49,8 +49,8 @@ def transfer_options(command: Command) -> Command:
         click.option(
             "--strength",
             type=Number(),
-            default=_TRANSFER.sampler.strength,
-            show_default=True,
+            default=None,
+            show_default=f"{_TRANSFER.sampler.strength:g}",
             help="How much changes: 0 nothing, 1 as much as the editor can.",
         ),
     ):

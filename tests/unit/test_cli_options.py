@@ -123,8 +123,10 @@ def test_options_become_a_spec() -> None:
 
 
 def test_sweeps_and_variations_become_a_spec() -> None:
-    swept = build_spec(Task.TRANSFER, OPTIONS | {"sweep": (0.2, 0.4), "strength": 0.5}, never)
+    swept = build_spec(Task.TRANSFER, OPTIONS | {"sweep": (0.2, 0.4), "strength": None}, never)
     assert (swept.sweep, swept.takes, swept.variation, swept.variation_seed) == ((0.2, 0.4), 2, 0.0, 0)
+    with pytest.raises(SpecError, match="--sweep does not go together with --strength"):
+        build_spec(Task.TRANSFER, OPTIONS | {"sweep": (0.2, 0.4), "strength": 0.5}, never)
     varied = build_spec(Task.TRANSFER, OPTIONS | {"vary": 0.3, "vary_seed": 8, "takes": 4}, never)
     assert (varied.variation, varied.variation_seed, varied.takes, varied.seed) == (0.3, 8, 4, 1)
     assert build_spec(Task.TRANSFER, OPTIONS | {"vary": 0.0, "vary_seed": 8}, never).variation_seed == 0
