@@ -11,7 +11,6 @@ import datetime as dt
 import json
 import os
 import platform
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from scipy import stats
 from engine.audio.io import AudioClip, read_excerpt
 from engine.audio.level import mono
 from engine.audio.resample import resample
+from engine.evaluation.markdown import table, wrapped
 from engine.evaluation.transfer_measures import (
     Heard,
     chroma_similarity,
@@ -56,7 +56,6 @@ KEEPS = {
 }
 STRENGTHS = (0.5, 0.8)
 _CLIP_S, _CLIP_SEED, _SEED, _RATE_HZ = 5.12, 7, 1, 16_000
-_WIDTH = 118
 _LIMITS = """## What is left
 
 - Rhythm does little for sources whose sounds begin softly (violin, brass section): few of these are found.
@@ -173,7 +172,7 @@ def page(rows: Sequence[Row]) -> str:
 
 def _head(rows: Sequence[Row]) -> str:
     pairs = len({(row.source, row.prompt) for row in rows})
-    told = textwrap.fill(
+    told = wrapped(
         f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d} on one of {os.cpu_count()} cores "
         f"({platform.machine()}), with the starter model and the editor renoise: {pairs} pairs of a source "
         f"and a prompt ({len(TARGETS)} sources: presets/examples/groove.flac, and nine concepts of "
@@ -181,8 +180,7 @@ def _head(rows: Sequence[Row]) -> str:
         "strength come from the same latents; they differ in what was kept. The measures are those of "
         "engine.evaluation.transfer_measures (librosa; the engine keeps by code of its own): onsets is the "
         "F-measure of the take's against the source's, chroma the cosine of constant-Q chromagrams, level "
-        "the correlation of levels in dB. Prompt is CLAP's cosine between the take and the prompt.",
-        _WIDTH,
+        "the correlation of levels in dB. Prompt is CLAP's cosine between the take and the prompt."
     )
     command = "python -m engine.evaluation.keeping rows.jsonl docs/results/keeping.md"
     return f"# What is kept\n\n{told}\n\nTo measure again: `{command}`"
@@ -196,7 +194,7 @@ def _means(rows: Sequence[Row]) -> str:
         ]
         for keeps in KEEPS
     ]
-    return _table(["kept", *_COLUMNS], lines)
+    return table(["kept", *_COLUMNS], lines)
 
 
 def _changes(rows: Sequence[Row]) -> str:
@@ -206,7 +204,7 @@ def _changes(rows: Sequence[Row]) -> str:
         pairs = [(row, plain[row.source, row.prompt]) for row in rows if row.keeps == keeps]
         changes = [[of(row) - of(before) for row, before in pairs] for of in _COLUMNS.values()]
         lines.append([keeps, *map(_interval, changes)])
-    return _table(["kept", *_COLUMNS], lines)
+    return table(["kept", *_COLUMNS], lines)
 
 
 def _by_source(rows: Sequence[Row]) -> str:
@@ -218,7 +216,7 @@ def _by_source(rows: Sequence[Row]) -> str:
         cells = [_before_and_after(here, keeps, _COLUMNS[column]) for keeps, column in aims.items()]
         lines.append([source, *cells])
     heads = [f"{keeps}: {column}" for keeps, column in aims.items()]
-    return _table(["source", *heads], lines)
+    return table(["source", *heads], lines)
 
 
 def _before_and_after(rows: Sequence[Row], keeps: str, of: Of) -> str:
@@ -229,11 +227,6 @@ def _before_and_after(rows: Sequence[Row], keeps: str, of: Of) -> str:
 def _interval(values: Sequence[float]) -> str:
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     return f"{np.mean(values):+.2f} ± {half:.2f}"
-
-
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] * len(heads)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *lines))
 
 
 def main() -> None:
