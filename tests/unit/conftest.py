@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from engine.audio.io import read_excerpt
+from engine.audio.resample import resample
+from engine.models.bundle import Bundle, load_bundle
+from engine.models.store import STARTER_FOLDER
 from engine.training.store import ClipStore, StoreConfig, render_store
 from tests.unit.odd_plugins import OddPlugins
 
@@ -28,6 +33,28 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def one_thread_throughout() -> Iterator[None]:
+    """Let sums of floats have one order in what a module makes once for all of its tests, too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def starter() -> Bundle:
+    """Return the embedded model; not to be changed."""
+    return load_bundle(STARTER_FOLDER, verify=False)
+
+
+@pytest.fixture(scope="session")
+def groove_NS() -> np.ndarray:
+    """Return a second of a groove, stereo at 16 kHz (N channels, S samples); not to be changed."""
+    clip = read_excerpt("presets/examples/groove.flac")
+    return resample(clip.audio_NS[:, : clip.sample_rate_hz], clip.sample_rate_hz, 16_000).astype(np.float32)
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,7 @@ from engine.diffusion.course import Course, blended
 from engine.diffusion.denoiser import Prediction
 from engine.diffusion.schedule import Level, NoiseSchedule
 from engine.errors import SpecError
-from engine.models.bundle import Bundle, debug_bundle, load_bundle
-from engine.models.store import model_folder
+from engine.models.bundle import Bundle, debug_bundle
 from engine.render import render
 from engine.spec_json import spec_from_json, spec_to_json
 from engine.types import Condition, ConditionKind, RenderSpec, SamplerSpec, Task
@@ -28,11 +27,6 @@ from tests.unit.gaussian import GaussianData
 
 LEVEL = NoiseSchedule.scaled_linear().level(400)
 RAIN = RenderSpec(task=Task.GENERATE, prompt="rain", duration_s=5.12, model="debug")
-
-
-@pytest.fixture(scope="module")
-def starter() -> Bundle:
-    return load_bundle(model_folder("starter"))
 
 
 def course_at(times_s: list[float]) -> Course:

@@ -6,7 +6,6 @@ N channels, S samples, P parameters, E embedding.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.audio.io import read_excerpt
-from engine.audio.resample import resample
 from engine.chain_json import chain_from_dict, chain_to_dict
 from engine.chains import Chain, Effect
 from engine.edit.loudness import loudness_lufs, true_peak_db
@@ -28,33 +25,14 @@ from engine.fx.text_to_effect.rendering import Renderer, render_here
 from engine.fx.text_to_effect.space import ParameterRange, SearchedEffect, Template
 from engine.fx.text_to_effect.templates import DEFAULT_ORDER, SEARCHED, template_of
 from engine.fx.text_to_effect.wish import Aim, Wish
-from engine.models.bundle import Bundle, load_bundle
-from engine.models.store import STARTER_FOLDER
+from engine.models.bundle import Bundle
+
+pytestmark = pytest.mark.usefixtures("one_thread_throughout")
 
 RATE_HZ = 16_000
 FEW = EffectSearch(evaluations=45)
 # Only what is audible of a few searches, and those are quick on one clip of a second.
 SHELVES = template_of(("low_shelf_filter", "high_shelf_filter"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def starter() -> Bundle:
-    return load_bundle(STARTER_FOLDER, verify=False)
-
-
-@pytest.fixture(scope="module")
-def groove_NS() -> np.ndarray:
-    """Return a second of a groove, stereo at 16 kHz."""
-    clip = read_excerpt("presets/examples/groove.flac")
-    return resample(clip.audio_NS[:, : clip.sample_rate_hz], clip.sample_rate_hz, RATE_HZ).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

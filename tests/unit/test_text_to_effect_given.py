@@ -5,7 +5,6 @@ N channels, S samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-import torch
 
-from engine.audio.io import read_excerpt
-from engine.audio.resample import resample
 from engine.chain_finding import find_chain
 from engine.chain_json import chain_from_dict, chain_to_dict
 from engine.chains import MAX_EFFECTS, Chain, Effect, Tail
@@ -28,34 +24,15 @@ from engine.fx.text_to_effect.given import template_from
 from engine.fx.text_to_effect.hosted import MOST_HANGS, HostedRenderer
 from engine.fx.text_to_effect.judge import heard
 from engine.fx.values import PluginFacts, PluginParameter, PluginReport, Timing
-from engine.models.bundle import Bundle, load_bundle
-from engine.models.store import STARTER_FOLDER
+from engine.models.bundle import Bundle
 from tests.unit.odd_plugins import ZAM, OddPlugins
+
+pytestmark = pytest.mark.usefixtures("one_thread_throughout")
 
 RATE_HZ = 16_000
 EQUALISER = Effect(plugin=str(ZAM / "ZamEQ2.vst3"), parameters={"boost_cut_h_db": 6.0})
 REVERB = Effect(effect="reverb", parameters={"room_size": 0.8, "wet_level": 0.9}, mix=0.5)
 FEW = {"evaluations": 40, "seed": 1}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def starter() -> Bundle:
-    return load_bundle(STARTER_FOLDER, verify=False)
-
-
-@pytest.fixture(scope="module")
-def groove_NS() -> np.ndarray:
-    """Return a second of a groove, stereo at 16 kHz."""
-    clip = read_excerpt("presets/examples/groove.flac")
-    return resample(clip.audio_NS[:, : clip.sample_rate_hz], clip.sample_rate_hz, RATE_HZ).astype(np.float32)
 
 
 @pytest.fixture
