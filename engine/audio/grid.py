@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.audio.mel import MelConfig, hz_to_mel, mel_to_hz
+from engine.audio.mel_scale import MelConfig, hz_to_mel, mel_to_hz
 from engine.audio.raster import rasterise, shape_span
 from engine.errors import SpecError
 from engine.types import Mask, MaskOp, RectShape, TimeSpan

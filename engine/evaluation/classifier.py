@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelConfig
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.loop import Metrics, Parts
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision

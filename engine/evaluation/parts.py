@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelConfig
 from engine.evaluation.classifier import ConceptClassifier, single_concepts
 from engine.evaluation.sampling import BATCH
 from engine.evaluation.starter import level

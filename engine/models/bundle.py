@@ -10,7 +10,8 @@ import transformers
 from tokenizers import Tokenizer
 from torch import nn
 
-from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelConfig
 from engine.diffusion.schedule import NoiseSchedule
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.models.card import CARD_FILE, ModelCard, ModelConfigs, VocoderConfig, card_to_json, read_card

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.audio.mel import MelConfig
+from engine.audio.mel_scale import MelConfig
 from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.models.clap import ClapConfig

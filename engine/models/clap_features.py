@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.audio.mel import MelConfig, slaney_filterbank
+from engine.audio.mel_scale import MelConfig, slaney_filterbank
 
 CLAP_SAMPLE_RATE_HZ = 48_000
 CLAP_WINDOW_SAMPLES = 480_000

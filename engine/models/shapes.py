@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-from engine.audio.mel import MelConfig
+from engine.audio.mel_scale import MelConfig
 from engine.diffusion.schedule import NoiseSchedule, ScheduleConfig
 from engine.errors import ModelCorrupt
 from engine.models.hifigan import HifiGanConfig

@@ -14,7 +14,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelConfig
 from engine.errors import NotFound, SpecError
 from engine.evaluation.classifier import ClassifierRecipe, ConceptClassifier
 from engine.models.bundle import Bundle, Networks, assemble_bundle

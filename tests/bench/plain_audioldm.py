@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from engine.audio.level import model_level
-from engine.audio.mel import MelFrontEnd, MelPadding, hz_to_mel
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelPadding, hz_to_mel
 from engine.audio.resample import resample
 from engine.audio.splice import fit_length
 from engine.diffusion.denoiser import Denoise, conditional_denoiser

@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
-from engine.audio.mel import (
-    LOG_FLOOR,
-    MelConfig,
-    MelFrontEnd,
-    MelPadding,
-    hz_to_mel,
-    mel_to_hz,
-    slaney_filterbank,
-)
+from engine.audio.mel import LOG_FLOOR, MelFrontEnd
+from engine.audio.mel_scale import MelConfig, MelPadding, hz_to_mel, mel_to_hz, slaney_filterbank
 
 CONFIGS = [MelConfig(), MelConfig.released_48k()]
 

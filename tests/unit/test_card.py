@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.audio.mel import MelConfig
+from engine.audio.mel_scale import MelConfig
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.models.card import (
     CARD_FILE,

@@ -18,7 +18,7 @@ from engine.audio.grid import (
     seconds_at,
     spans,
 )
-from engine.audio.mel import MelConfig, slaney_filterbank
+from engine.audio.mel_scale import MelConfig, slaney_filterbank
 from engine.audio.raster import feathered, rasterise, shape_low_hz, shape_span
 from engine.errors import SpecError
 from engine.types import BrushShape, Mask, MaskOp, PolygonShape, RectShape, Shape, TimeSpan

@@ -15,7 +15,7 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.signal.windows import blackmanharris
 
 from engine.audio.io import AudioClip, encode
-from engine.audio.mel import MelConfig
+from engine.audio.mel_scale import MelConfig
 from engine.errors import Cancelled, SpecError
 from engine.jobs import Jobs
 from engine.models.bundle import DEBUG_CONFIGS, Bundle, debug_bundle, save_bundle

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import remove_parametrizations
 
-from engine.audio.mel import MelConfig
+from engine.audio.mel_scale import MelConfig
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftHead, IstftVocoder, IstftVocoderConfig
 from tests.unit.networks import loaded, on_meta, parameter_count, random_state, relative_error

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from engine.audio.mel import MelConfig, MelPadding
+from engine.audio.mel_scale import MelConfig, MelPadding
 from engine.models.bundle import DEBUG_CONFIGS, Bundle, debug_bundle
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig

@@ -17,7 +17,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelConfig
 from engine.errors import SpecError
 from engine.models.clap import to_clap_rate
 from engine.models.clap_features import ClapFeatures

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelConfig
 from engine.errors import SpecError
 from engine.models.vae import Vae, VaeConfig
 from engine.training.batches import BatchSampler, step_generator

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from engine.audio.mel import MelConfig, MelFrontEnd
+from engine.audio.mel import MelFrontEnd
+from engine.audio.mel_scale import MelConfig
 from engine.errors import SpecError
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
