@@ -85,6 +85,12 @@ class Place:
         lengths = (stop - start for start, stop in self.spans_samples)
         return transform_for(self.rate_hz, min(lengths, default=self.length_samples) / self.rate_hz)
 
+    def weights(self, frames: Frames, first: int = 0) -> np.ndarray:
+        """Return the mask's weights (K, F) for frames of audio that begins at the region's sample `first`."""
+        assert self.mask is not None
+        spans_s = [(start / self.rate_hz, stop / self.rate_hz) for start, stop in self.spans_samples]
+        return mask_weights(self.mask, frames, first / self.rate_hz, spans_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fade:
@@ -244,10 +250,7 @@ def _quietest(energy_S: np.ndarray, fade: int, slack: int) -> int:
 
 def _weights(place: Place, frames: Frames, first: int) -> np.ndarray:
     """Return the mask's weights (K, F), one for all where the mask only chooses times."""
-    if not place.is_banded:
-        return np.ones((1, 1))
-    assert place.mask is not None
-    return mask_weights(place.mask, frames, first / place.rate_hz, place.duration_s)
+    return place.weights(frames, first) if place.is_banded else np.ones((1, 1))
 
 
 def _below(place: Place, frames: Frames) -> np.ndarray:

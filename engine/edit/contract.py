@@ -16,7 +16,7 @@ from engine.audio.lag import onset_lag_s
 from engine.audio.level import FLOOR_DB, decibels, peak
 from engine.edit.compose import Place
 from engine.edit.loudness import loudness_lufs, true_peak_db
-from engine.edit.transform import Frames, changed, mask_weights
+from engine.edit.transform import Frames, changed
 from engine.edit.voices import correlation
 
 _SEAM_S = 0.002
@@ -28,8 +28,8 @@ class Contract:
     """An edit measured against its original.
 
     changed_outside counts samples that changed outside the mask's time; outside_band_db is the highest
-    peak of what changed outside the mask's bands and the window's main lobes around them, None where the
-    mask has no bands. Loudness is that of the replaced part before and after, None where it was silent.
+    peak of what changed outside the mask's bands and the window's main lobes around them, None where these
+    are all there is. Loudness is that of the replaced part before and after, None where it was silent.
     seam_db is the sharpest corner at a seam relative to the sharpest nearby: 0 or less is no click.
     onset_lag_ms is how much later the new part's onsets are, None where they are not those that were there.
     """
@@ -78,20 +78,21 @@ def _changed_outside(original_NS: np.ndarray, result_NS: np.ndarray, place: Plac
     return int(np.count_nonzero(changed_S & ~inside_S))
 
 
-def _outside_band_db(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> float:
+def _outside_band_db(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> float | None:
     """Return the peak of the change in all bins farther from the mask than the main lobe reaches."""
     transform = place.transform
     reach = math.ceil(transform.margin_hz / transform.freqs_hz[1])
+    is_measured = False
 
     def outside(frames: Frames, spectra: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-        assert place.mask is not None
-        weights_KF = mask_weights(place.mask, frames, 0.0, place.duration_s)
-        masked_F = weights_KF.any(axis=0).astype(np.uint8)
-        near_F = maximum_filter1d(masked_F, 2 * reach + 1, mode="constant")
-        return ((spectra[1] - spectra[0]) * (near_F == 0),)
+        nonlocal is_measured
+        masked_F = place.weights(frames).any(axis=0).astype(np.uint8)
+        far_F = maximum_filter1d(masked_F, 2 * reach + 1, mode="constant") == 0
+        is_measured |= bool(far_F.any())
+        return ((spectra[1] - spectra[0]) * far_F,)
 
     peaks = [peak(parts[0]) for _, parts in changed(transform, (original_NS, result_NS), outside)]
-    return decibels(max(peaks, default=0.0))
+    return decibels(max(peaks, default=0.0)) if is_measured else None
 
 
 def _seam_db(original_NS: np.ndarray, result_NS: np.ndarray, place: Place) -> float:

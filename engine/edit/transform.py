@@ -6,7 +6,7 @@ Legend: N channels, S samples, K frames, F bins, L samples of a frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +25,7 @@ KAISER_BETA = 16.0
 MAIN_LOBE_BINS = math.hypot(KAISER_BETA / math.pi, 1.0)
 HOPS_PER_WINDOW = 8
 _FRAMES_AT_ONCE = 512
+_ROUNDING_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,10 +130,13 @@ def changed(
         )
 
 
-def mask_weights(mask: Mask, frames: Frames, offset_s: float, duration_s: float) -> np.ndarray:
+def mask_weights(
+    mask: Mask, frames: Frames, offset_s: float, spans_s: Sequence[tuple[float, float]]
+) -> np.ndarray:
     """Draw a mask as weights (K, F): 1 where a frame lies all within it, rising from 0 over half a window.
 
-    offset_s is where the audio starts in the mask's own time, duration_s how long the region is.
+    offset_s is where the audio starts in the mask's own time, spans_s where in that time anything may change:
+    a frame that reached out of all of these would be cut off, and what is cut off sounds in all bands.
     """
     reach = HOPS_PER_WINDOW // 2
     rise = max(reach, mask.feather_s / frames.hop_s - reach)
@@ -144,10 +148,18 @@ def mask_weights(mask: Mask, frames: Frames, offset_s: float, duration_s: float)
     edges_s = np.append(times_s, times_s[-1] + frames.hop_s) - frames.hop_s / 2
     edges_hz = np.append(frames.freqs_hz, frames.freqs_hz[-1] + step_hz) - step_hz / 2
     cells_KF = rasterise(mask, edges_s, edges_hz)
-    cells_KF &= ((times_s >= 0.0) & (times_s <= duration_s))[:, None]
     within_KF = minimum_filter1d(cells_KF.astype(np.uint8), 2 * reach + 1, axis=0).astype(bool)
+    within_KF &= _fits(times_s, reach * frames.hop_s, spans_s)[:, None]
     weights_KF = feathered(within_KF, rise, mask.feather_hz / step_hz)
     return weights_KF[around : around + len(frames.centres_s)]
+
+
+def _fits(times_s: np.ndarray, reach_s: float, spans_s: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Tell which frames (K,) lie all within one of the spans, but for rounding errors."""
+    fits_K = np.zeros(len(times_s), dtype=bool)
+    for start_s, end_s in spans_s:
+        fits_K |= (times_s - reach_s >= start_s - _ROUNDING_S) & (times_s + reach_s <= end_s + _ROUNDING_S)
+    return fits_K
 
 
 def _stretch(audio_NS: np.ndarray, start: int, stop: int) -> np.ndarray:

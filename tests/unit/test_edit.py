@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pyloudnorm import Meter
 
@@ -104,31 +104,86 @@ def masks(draw: st.DrawFn, duration_s: float, top_hz: float) -> Mask | None:
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_whatever_the_file_and_the_mask_only_what_is_masked_changes(data: st.DataObject) -> None:
-    rate_hz, channels = data.draw(st.sampled_from(RATES_HZ)), data.draw(st.integers(1, 8))
-    length = data.draw(st.one_of(st.integers(1, 200), st.integers(200, rate_hz)))
-    clip = clip_of(length, rate_hz, channels, dtype=data.draw(st.sampled_from([np.float32, np.float64])))
-    mask = data.draw(masks(length / rate_hz, min(8000.0, rate_hz / 2)))
-    assume(mask is None or masked_spans(mask, clip))
-    spec = replace(
-        SPEC,
-        task=Task.TRANSFER if mask is None else Task.INPAINT,
-        mask=mask or SPEC.mask,
-        highs=data.draw(st.sampled_from(Highs)),
-        highs_model="wide",
-        stereo=data.draw(st.sampled_from(Stereo)),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A clip of noise and what is asked of it; without a mask it is a transfer."""
+
+    mask: Mask | None
+    length: int
+    rate_hz: int
+    channels: int = 2
+    dtype: type = np.float64
+    highs: Highs = Highs.FOLLOW
+    stereo: Stereo = Stereo.MID_SIDE
+
+    def edit(self) -> Edit:
+        clip = clip_of(self.length, self.rate_hz, self.channels, dtype=self.dtype)
+        spec = replace(
+            TRANSFER if self.mask is None else replace(SPEC, mask=self.mask),
+            highs=self.highs,
+            highs_model="wide",
+            stereo=self.stereo,
+        )
+        return edit_of(spec, clip, self.mask, GRID, CANVAS_S)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    rate_hz = draw(st.sampled_from(RATES_HZ))
+    length = draw(st.one_of(st.integers(1, 200), st.integers(200, rate_hz)))
+    mask = draw(masks(length / rate_hz, min(8000.0, rate_hz / 2)))
+    assume(mask is None or masked_spans(mask, clip_of(length, rate_hz, channels=1)))
+    return Case(
+        mask=mask,
+        length=length,
+        rate_hz=rate_hz,
+        channels=draw(st.integers(1, 8)),
+        dtype=draw(st.sampled_from([np.float32, np.float64])),
+        highs=draw(st.sampled_from(Highs)),
+        stereo=draw(st.sampled_from(Stereo)),
     )
-    edit = edit_of(spec, clip, mask, GRID, CANVAS_S)
+
+
+def two_rects(first_s: tuple[float, float], second_s: tuple[float, float], *band_hz: float) -> Mask:
+    return Mask(shapes=(*rect(*first_s, *band_hz).shapes, *rect(*second_s, *band_hz).shapes))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases())
+# Stretches so near each other that a frame is in both, and would reach out of both in between.
+@example(Case(mask=two_rects((0.0, 0.001), (0.00107, 0.00195), 0.0, 1.0), length=32, rate_hz=16_000))
+@example(Case(mask=two_rects((0.0, 0.0082), (0.0086, 0.011), 150.0, 330.0), length=90, rate_hz=8_000))
+@example(Case(mask=two_rects((0.2, 0.5), (0.502, 0.8), 1500.0, 2500.0), length=48_000, rate_hz=48_000))
+def test_whatever_the_file_and_the_mask_only_what_is_masked_changes(case: Case) -> None:
+    edit = case.edit()
     result = edited(edit)
     promise = contract(edit, result)
-    assert result.audio_NS.shape == clip.audio_NS.shape
-    assert result.audio_NS.dtype == clip.audio_NS.dtype
+    assert result.audio_NS.shape == edit.clip.audio_NS.shape
+    assert result.audio_NS.dtype == edit.clip.audio_NS.dtype
     assert np.isfinite(result.audio_NS).all()
     assert promise.changed_outside == 0
     assert promise.outside_band_db is None or promise.outside_band_db < -120.0
-    assert promise.true_peak_dbtp < max(-0.9, decibels(peak(clip.audio_NS)) + 3.0)
+    assert promise.true_peak_dbtp < max(-0.9, decibels(peak(edit.clip.audio_NS)) + 3.0)
+
+
+@pytest.mark.parametrize("cut_samples", [0, 32, 100, 127, 128, 200])
+def test_wherever_a_mask_ends_a_tone_in_a_narrow_band_of_it_does_not_click(cut_samples: int) -> None:
+    """One bin of a frame sounds all along it: the frame must end before the mask does."""
+    times_s = np.arange(96_000) / 48_000
+    clip = replace(clip_of(1), audio_NS=0.5 * np.sin(2 * np.pi * 12.0 * times_s + 0.3)[None])
+    edit = prepared(replace(SPEC, mask=rect(0.5, (71_936 - cut_samples) / 48_000, 0.0, 1.0)), clip)
+    promise = contract(edit, result_of(edit, [0.5 * np.ones(one.audio_VS.shape) for one in edit.canvases]))
+    assert promise.outside_band_db is not None
+    assert promise.outside_band_db < -120.0
+
+
+def test_where_all_bands_are_near_the_masked_ones_none_is_measured() -> None:
+    few, many = (
+        change_of(replace(SPEC, mask=rect(0.0, length / 16_000, 1000.0, 8000.0)), clip_of(length, 16_000))
+        for length in (64, 16_000)
+    )
+    assert few[0].any() and few[1].outside_band_db is None
+    assert many[1].outside_band_db is not None
 
 
 def test_outside_the_masks_time_every_bit_stays() -> None:
