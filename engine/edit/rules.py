@@ -23,7 +23,7 @@ _RESOLVED_S = 0.04
 
 
 def effective_mask(spec: RenderSpec, clip: AudioClip, grid: LatentGrid) -> Mask | None:
-    """Return what a task regenerates, None for all of it.
+    """Return what a task regenerates, None for all of it; what lies above all that can be made is left out.
 
     Raises:
         SpecError: a mask or cutoff outside the region or above what model and file can hold.
@@ -31,8 +31,9 @@ def effective_mask(spec: RenderSpec, clip: AudioClip, grid: LatentGrid) -> Mask 
     top_hz = min(grid.high_hz, clip.sample_rate_hz / 2)
     if spec.mask is not None:
         require_inside(spec.mask, clip.duration_s)
-        _require_below(spec.mask, top_hz)
-        if not masked_spans(spec.mask, clip):
+        mask = _below(spec.mask, top_hz)
+        spec = replace(spec, mask=mask)
+        if not masked_spans(mask, clip):
             raise SpecError("the mask covers less than one sample", "Use a larger shape.")
     return _superres_mask(spec, clip, grid, top_hz) if spec.task is Task.SUPERRES else spec.mask
 
@@ -76,10 +77,17 @@ def bandwidth_hz(audio_NS: np.ndarray, rate_hz: int) -> float:
     return float(freqs_hz[audible_F[-1]]) if audible_F.size else 0.0
 
 
-def _require_below(mask: Mask, top_hz: float) -> None:
-    for shape in mask.shapes:
-        if shape.op is MaskOp.ADD and shape_low_hz(shape) >= top_hz:
-            raise SpecError(
-                f"the mask starts at {shape_low_hz(shape):g} Hz, but only {top_hz:g} Hz can be rendered",
-                "Give a lower --mask-band.",
-            )
+def _below(mask: Mask, top_hz: float) -> Mask:
+    """Return the mask without shapes that begin above top_hz: harmonics of a stroke reach there.
+
+    Raises:
+        SpecError: nothing is left that could be made anew.
+    """
+    shapes = tuple(shape for shape in mask.shapes if shape_low_hz(shape) < top_hz)
+    if not any(shape.op is MaskOp.ADD for shape in shapes):
+        lowest_hz = min(shape_low_hz(shape) for shape in mask.shapes if shape.op is MaskOp.ADD)
+        raise SpecError(
+            f"the mask starts at {lowest_hz:g} Hz, but only {top_hz:g} Hz can be rendered",
+            "Mark something lower.",
+        )
+    return replace(mask, shapes=shapes)

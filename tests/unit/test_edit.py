@@ -17,6 +17,8 @@ from engine.edit.contract import Contract
 from engine.edit.edit import Edit, changed_part, contract, edit_of, finished, placed
 from engine.edit.loudness import loudness_lufs, true_peak_db
 from engine.edit.patches import masked_spans
+from engine.edit.rules import effective_mask
+from engine.errors import SpecError
 from engine.types import (
     BrushShape,
     Highs,
@@ -426,3 +428,12 @@ def test_a_true_peak_between_two_samples_is_seen() -> None:
     quarter_NS = np.sin(2 * np.pi * 12_000 * np.arange(48_000) / 48_000 + np.pi / 4)[None]
     assert decibels(peak(quarter_NS)) == pytest.approx(-3.01, abs=0.01)
     assert true_peak_db(quarter_NS[:, 1000:-1000]) == pytest.approx(0.0, abs=0.3)
+
+
+def test_what_is_above_the_model_is_left_out_of_a_mask() -> None:
+    clip = clip_of(96_000)
+    low, high = rect(0.5, 1.0, 440.0, 900.0).shapes[0], rect(0.5, 1.0, 9_000.0, 9_500.0).shapes[0]
+    spec = replace(SPEC, mask=Mask(shapes=(low, high)))
+    assert effective_mask(spec, clip, GRID) == Mask(shapes=(low,))
+    with pytest.raises(SpecError, match="starts at 9000 Hz, but only 8000 Hz"):
+        effective_mask(replace(SPEC, mask=Mask(shapes=(high,))), clip, GRID)
