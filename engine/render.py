@@ -361,7 +361,8 @@ def _finished(job: _Job, sounds: Sequence[np.ndarray]) -> AudioClip:
     if job.edit is not None:
         return finished(job.edit, sounds)
     assert job.spec.duration_s is not None
-    return generated_clip(sounds[0][0], job.spec.duration_s, job.bundle.mel.config.sample_rate_hz)
+    model_hz = job.bundle.mel.config.sample_rate_hz
+    return generated_clip(sounds[0][0], job.spec.duration_s, model_hz, job.spec.sample_rate_hz)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 MAX_PROMPT_CHARACTERS = 2000
 MIN_DURATION_S = 0.2
 MAX_DURATION_S = 600.0
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
 MAX_TAKES = 16
 MAX_CURVE_POINTS = 64
 MAX_CURVE_WEIGHT = 100.0
@@ -300,7 +301,8 @@ class SamplerSpec:
 class RenderSpec:
     """All that a render depends on: same spec, weights and device give the same audio.
 
-    duration_s is asked of GENERATE only; the edits take the region's length. cutoff_hz is where
+    duration_s is asked of GENERATE only, and sample_rate_hz may be (None: the model's); the edits take length
+    and rate of the region. cutoff_hz is where
     SUPERRES starts to regenerate (None: where the region's own highs end). sweep asks a TRANSFER for one
     take at each of these strengths, all on the same noise, and takes is then their number. variation moves
     the seed's noise towards that of variation_seed: 0 not at all, 1 all the way. highs_model makes the highs
@@ -319,6 +321,7 @@ class RenderSpec:
     conditions: tuple[Condition, ...] = ()
     region: Region | None = None
     duration_s: float | None = None
+    sample_rate_hz: int | None = None
     mask: Mask | None = None
     cutoff_hz: float | None = None
     sampler: SamplerSpec = field(default_factory=SamplerSpec)
@@ -355,6 +358,7 @@ class RenderSpec:
             if self.duration_s is None:
                 raise ValueError("generate needs a duration")
             _within("duration", self.duration_s, MIN_DURATION_S, MAX_DURATION_S)
+        _require_rate(self.task, self.sample_rate_hz)
         if self.task is Task.INPAINT and self.mask is None:
             raise ValueError("inpaint needs a mask")
         if self.sweep:
@@ -447,6 +451,14 @@ def _require_row(spec: RenderSpec) -> None:
     _within("row", spec.row, 0, spec.batch - 1)
     if spec.batch > 1 and (spec.takes > 1 or spec.sweep):
         raise ValueError("batch is for one take that was sampled with others, not for several takes")
+
+
+def _require_rate(task: Task, rate_hz: int | None) -> None:
+    if rate_hz is None:
+        return
+    if task is not Task.GENERATE:
+        raise ValueError(f"sample_rate_hz is for generate; {task.value} keeps the rate of its region")
+    _within("sample_rate_hz", rate_hz, MIN_RATE_HZ, MAX_RATE_HZ)
 
 
 def _require_sweep(task: Task, strengths: tuple[float, ...]) -> None:

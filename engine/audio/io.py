@@ -21,9 +21,8 @@ from engine.audio.grid import samples_at
 from engine.audio.metadata import Metadata
 from engine.audio.riff import missing_audio_bytes
 from engine.errors import AudioIOError, AudioMissing, DiskFull, OutputError, SpecError, TooLarge
-from engine.types import MAX_DURATION_S, TimeSpan
+from engine.types import MAX_DURATION_S, MAX_RATE_HZ, MIN_RATE_HZ, TimeSpan
 
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
 MAX_CHANNELS = 8
 MIN_FILE_S = 0.01
 # As much as CLAP hears at once.

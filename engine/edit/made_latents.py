@@ -51,7 +51,9 @@ def edited_stretches(
 def generated_stretches(
     clip: AudioClip, made_S: np.ndarray, latent_CHW: np.ndarray, grid: LatentGrid
 ) -> Iterator[LatentStretch]:
-    """Yield what a generation keeps: all but its end, which is faded out."""
+    """Yield what a generation keeps: all but its end, which is faded out; nothing at another rate."""
+    if clip.sample_rate_hz != grid.sample_rate_hz:
+        return
     length = clip.length_samples - samples_at(FADE_OUT_S, clip.sample_rate_hz)
     gain = _gain(made_S[: max(0, length)], clip.audio_NS[0, : max(0, length)])
     if gain is not None:
