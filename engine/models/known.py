@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LICENCE = "CC-BY-NC-SA-4.0"
+# All that were released are of one rate.
+SAMPLE_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,12 @@ import torch
 
 from engine.errors import EngineError, ModelCorrupt, ModelMissing, SpecError
 from engine.models.bundle import load_bundle, require_files, save_bundle
-from engine.models.card import CARD_FILE, read_card, require_plain_name
+from engine.models.card import CARD_FILE, ModelCard, read_card, require_plain_name
 from engine.models.checkpoint import load_any
 from engine.models.companions import Companions, plain_name
 from engine.models.files import require_room, restore, sha256_of, writing
 from engine.models.hub import download
-from engine.models.known import KNOWN_MODELS, KnownModel, known_by_size
+from engine.models.known import KNOWN_MODELS, SAMPLE_RATE_HZ, KnownModel, known_by_size
 from engine.models.original import WeightsKind
 from engine.models.pickle_file import require_intact
 
@@ -32,7 +32,10 @@ DOWNLOADS = ".downloads"
 class ModelEntry:
     """One line of `models list`: an installed model, or a known one that could be pulled.
 
-    problem says why an installed model cannot be used.
+    grid is on which cells it sees sound: rate, hop and band of its mel spectrogram, and how many frames and
+    bins a latent cell has. problem says why an installed model cannot be used. present_bytes is what a broken
+    download has left, with which the next one goes on. can_pull tells whether there is anywhere to download
+    it from.
     """
 
     name: str
@@ -40,8 +43,12 @@ class ModelEntry:
     licence: str
     folder: str = ""
     size_bytes: int = 0
+    present_bytes: int = 0
+    sample_rate_hz: int = 0
+    can_pull: bool = False
     tasks: tuple[str, ...] = ()
     hears: bool = False
+    grid: dict[str, float] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -85,16 +92,18 @@ def list_models() -> list[ModelEntry]:
     names = sorted(path.name for path in root.iterdir() if _is_model(path)) if root.is_dir() else []
     installed = [_entry(name) for name in (STARTER, *names)]
     rest = (model for model in KNOWN_MODELS.values() if model.name not in names)
-    return installed + [
-        ModelEntry(name=model.name, installed=False, licence=model.licence, size_bytes=model.download_bytes)
-        for model in rest
-    ]
+    return installed + [_known_entry(model) for model in rest]
 
 
 def verify_model(name: str) -> ModelEntry:
     """Compare every file with its checksum and build the networks; raises ModelCorrupt or ModelMissing."""
     load_bundle(model_folder(name), verify=True)
     return _entry(name)
+
+
+def checksums_of(name: str) -> dict[str, str]:
+    """Return the SHA-256 of each file of an installed model, as its card has it."""
+    return dict(read_card(model_folder(name)).files)
 
 
 def remove_model(name: str) -> ModelEntry:
@@ -199,6 +208,19 @@ def _new_folder(name: str) -> Path:
     return folder
 
 
+def _known_entry(model: KnownModel) -> ModelEntry:
+    downloads = models_folder() / DOWNLOADS / model.name
+    return ModelEntry(
+        name=model.name,
+        installed=False,
+        licence=model.licence,
+        size_bytes=model.download_bytes,
+        present_bytes=_size_of(downloads),
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        can_pull=model.repo is not None,
+    )
+
+
 def _is_model(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
@@ -212,7 +234,26 @@ def _entry(name: str) -> ModelEntry:
     except EngineError as error:
         return replace(found, problem=error.message)
     tasks = tuple(task.value for task in card.tasks)
-    return replace(found, licence=card.licence, tasks=tasks, hears=card.clap_hears)
+    return replace(
+        found,
+        licence=card.licence,
+        tasks=tasks,
+        hears=card.clap_hears,
+        sample_rate_hz=card.sample_rate_hz,
+        grid=_grid_of(card),
+    )
+
+
+def _grid_of(card: ModelCard) -> dict[str, float]:
+    mel = card.configs.mel
+    return {
+        "sample_rate_hz": mel.sample_rate_hz,
+        "hop_samples": mel.hop_samples,
+        "mel_bins": mel.mel_bins,
+        "low_hz": mel.low_hz,
+        "high_hz": mel.high_hz,
+        "ratio": card.configs.vae.ratio,
+    }
 
 
 def _size_of(path: Path) -> int:
