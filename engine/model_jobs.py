@@ -15,6 +15,7 @@ from engine.models.store import (
     DOWNLOADS,
     ImportOptions,
     ModelEntry,
+    checksums_of,
     import_model,
     list_models,
     models_folder,
@@ -27,26 +28,34 @@ from engine.requests import Request, text_of
 POLL_S = 0.5
 Payload = dict[str, object]
 OnProgress = Callable[[Payload], None]
+IsCancelled = Callable[[], bool]
+# What a message has room for counts no bytes of the largest models.
+KILOBYTE = 1_000
 
 
-def run_models(request: Request, on_progress: OnProgress) -> Payload:
-    """Do request's action and return the models it concerned.
+def run_models(request: Request, on_progress: OnProgress, cancelled: IsCancelled = lambda: False) -> Payload:
+    """Do request's action and return the models it concerned; a download tells its progress in kilobytes.
 
     Raises:
         BadJson: no such action, or a missing argument.
+        Cancelled: a download that is not wanted any more; what has arrived is kept for the next one.
         EngineError: what engine.models.store raises.
     """
     action = request.get("action")
     actions: dict[object, Callable[[], list[ModelEntry]]] = {
         "list": list_models,
-        "pull": lambda: [_pulled(text_of(request, "name"), on_progress)],
+        "pull": lambda: [_pulled(text_of(request, "name"), on_progress, cancelled)],
         "import": lambda: [import_model(Path(text_of(request, "path")), _import_options(request))],
         "verify": lambda: _verified(str(request.get("name") or ""), on_progress),
         "remove": lambda: [remove_model(text_of(request, "name"))],
     }
     if action not in actions:
         raise BadJson(f"request.action is {action!r}, not one of {', '.join(map(str, actions))}")
-    return {"models": [asdict(entry) for entry in actions[action]()], "folder": str(models_folder())}
+    entries = actions[action]()
+    found: Payload = {"models": [asdict(entry) for entry in entries], "folder": str(models_folder())}
+    if action == "verify":
+        found["checksums"] = {entry.name: checksums_of(entry.name) for entry in entries}
+    return found
 
 
 def _verified(name: str, on_progress: OnProgress) -> list[ModelEntry]:
@@ -58,10 +67,10 @@ def _verified(name: str, on_progress: OnProgress) -> list[ModelEntry]:
     return entries
 
 
-def _pulled(name: str, on_progress: OnProgress) -> ModelEntry:
+def _pulled(name: str, on_progress: OnProgress, cancelled: IsCancelled) -> ModelEntry:
     expected_bytes = KNOWN_MODELS[name].download_bytes if name in KNOWN_MODELS else 0
     with _watched(models_folder() / DOWNLOADS / name, expected_bytes, on_progress):
-        return pull_model(name)
+        return pull_model(name, cancelled=cancelled)
 
 
 @contextmanager
@@ -72,8 +81,8 @@ def _watched(folder: Path, expected_bytes: int, on_progress: OnProgress) -> Iter
     def report() -> None:
         while not ended.wait(POLL_S):
             present_bytes = sum(_size(path) for path in folder.rglob("*"))
-            step = min(present_bytes, expected_bytes)
-            on_progress({"stage": "download", "step": step, "total": max(1, expected_bytes)})
+            total = max(1, expected_bytes // KILOBYTE)
+            on_progress({"stage": "download", "step": min(present_bytes // KILOBYTE, total), "total": total})
 
     watcher = threading.Thread(target=report, name="download progress", daemon=True)
     watcher.start()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.file_download import http_get
 
-from engine.errors import DiskFull, EngineError, ModelCorrupt, ModelMissing
+from engine.errors import Cancelled, DiskFull, EngineError, ModelCorrupt, ModelMissing
 from engine.models.diffusers_folder import CONFIG_FILE, INDEX_FILE, SCHEDULER_FILE, WEIGHT_FILES
 from engine.models.files import require_room, sha256_of
 from engine.models.known import KnownModel
@@ -26,6 +28,10 @@ SMALL_FILES = (
 TOKENIZER_FILES = ("tokenizer/vocab.json", "tokenizer/merges.txt")
 # The download, and half of it again for the bundle in 16 bit.
 ROOM_FACTOR = 1.5
+# What a download that is cut off may lose, and how soon it sees that it is cancelled.
+constants.DOWNLOAD_CHUNK_SIZE = 65_536
+
+IsCancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +43,16 @@ class RemoteFile:
     sha256: str | None = None
 
 
-def download(known: KnownModel, folder: Path, endpoint: str | None = None) -> None:
+def download(
+    known: KnownModel,
+    folder: Path,
+    endpoint: str | None = None,
+    cancelled: IsCancelled = lambda: False,
+) -> None:
     """Bring a model's files into a folder, going on with what an earlier attempt left there.
 
     Raises ModelMissing with the way to do it by hand when the hub cannot be reached or has no such
-    model, ModelCorrupt for a wrong checksum, DiskFull before the first byte.
+    model, ModelCorrupt for a wrong checksum, DiskFull before the first byte, Cancelled between two pieces.
     """
     if known.repo is None:
         raise ModelMissing(f"{known.name} is not on the hub.", _by_hand(known))
@@ -53,7 +64,7 @@ def download(known: KnownModel, folder: Path, endpoint: str | None = None) -> No
     for file in left:
         with _explained(known, folder):
             url = hf_hub_url(known.repo, file.path, revision=info.sha, endpoint=endpoint)
-            _fetch(url, folder / file.path, file)
+            _fetch(url, folder / file.path, file, cancelled)
 
 
 def chosen_files(files: list[RemoteFile]) -> list[RemoteFile]:
@@ -82,14 +93,14 @@ def _arrived(path: Path, file: RemoteFile) -> bool:
     return path.is_file() and path.stat().st_size == file.size_bytes
 
 
-def _fetch(url: str, path: Path, file: RemoteFile) -> None:
+def _fetch(url: str, path: Path, file: RemoteFile, cancelled: IsCancelled) -> None:
     """Append to what an earlier attempt left of this very file, and rename it once it is whole.
 
     The hub's own download function begins each attempt anew.
     """
     part = path.with_name(f"{path.name}.{(file.sha256 or 'small')[:12]}.incomplete")
     part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("ab") as stream:
+    with _StoppableFile(part, cancelled) as stream:
         http_get(
             url,
             stream,
@@ -99,6 +110,19 @@ def _fetch(url: str, path: Path, file: RemoteFile) -> None:
         )
     _require_checksum(part, file)
     os.replace(part, path)
+
+
+class _StoppableFile(io.BufferedWriter):
+    """A file that is appended to until somebody has had enough: the hub's function asks nobody."""
+
+    def __init__(self, path: Path, cancelled: IsCancelled) -> None:
+        super().__init__(io.FileIO(path, "ab"))
+        self._cancelled = cancelled
+
+    def write(self, data: Any, /) -> int:
+        if self._cancelled():
+            raise Cancelled("the download was cancelled; what has arrived is kept")
+        return super().write(data)
 
 
 def _require_checksum(path: Path, file: RemoteFile) -> None:

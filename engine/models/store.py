@@ -16,7 +16,7 @@ from engine.models.card import CARD_FILE, ModelCard, read_card, require_plain_na
 from engine.models.checkpoint import load_any
 from engine.models.companions import Companions, plain_name
 from engine.models.files import require_room, restore, sha256_of, writing
-from engine.models.hub import download
+from engine.models.hub import IsCancelled, download
 from engine.models.known import KNOWN_MODELS, SAMPLE_RATE_HZ, KnownModel, known_by_size
 from engine.models.original import WeightsKind
 from engine.models.pickle_file import require_intact
@@ -133,16 +133,21 @@ def import_model(path: Path, options: ImportOptions | None = None) -> ModelEntry
     return _install(path, name, options, known.licence if known else None)
 
 
-def pull_model(name: str, options: ImportOptions | None = None, endpoint: str | None = None) -> ModelEntry:
+def pull_model(
+    name: str,
+    options: ImportOptions | None = None,
+    endpoint: str | None = None,
+    cancelled: IsCancelled = lambda: False,
+) -> ModelEntry:
     """Download a known model and install it; a broken download goes on where it stopped.
 
     endpoint is a mirror of the hub. Raises ModelMissing that says which files to put where when the
-    hub cannot be reached, ModelCorrupt for a file with a wrong checksum, DiskFull before starting.
+    hub cannot be reached, ModelCorrupt for a file with a wrong checksum, DiskFull before starting, Cancelled.
     """
     if name not in KNOWN_MODELS:
         raise ModelMissing(f"{name} is not a known model.", f"Known: {', '.join(KNOWN_MODELS)}.")
     downloads = models_folder() / DOWNLOADS / name
-    download(KNOWN_MODELS[name], downloads, endpoint)
+    download(KNOWN_MODELS[name], downloads, endpoint, cancelled)
     entry = _install(downloads, name, options or ImportOptions(), KNOWN_MODELS[name].licence)
     shutil.rmtree(downloads, ignore_errors=True)
     return entry

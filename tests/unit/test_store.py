@@ -9,8 +9,9 @@ from pathlib import Path
 import huggingface_hub.constants
 import pytest
 import torch
+from huggingface_hub import constants
 
-from engine.errors import DiskFull, ModelCorrupt, ModelMissing, SpecError
+from engine.errors import Cancelled, DiskFull, ModelCorrupt, ModelMissing, SpecError
 from engine.models import files, store
 from engine.models.bundle import Bundle, debug_bundle, load_bundle, save_bundle
 from engine.models.card import CARD_FILE, read_card
@@ -248,6 +249,27 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(
     assert (UNET_FILE, "bytes=100000-") in hub.ranges
     assert size > 200_000
     assert "unet/config.json" not in {name for name, _ in hub.ranges}
+
+
+def test_a_cancelled_pull_keeps_what_has_arrived_and_goes_on_with_it(
+    repository: Path, models: Path, known: KnownModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_half_there() -> bool:
+        parts = (models / store.DOWNLOADS).rglob("*model*.incomplete")
+        return any(part.stat().st_size for part in parts)
+
+    with serving(FakeHub(folder=repository, repo="someone/narrow")) as hub:
+        with pytest.raises(Cancelled):
+            store.pull_model("narrow", endpoint=hub.endpoint, cancelled=is_half_there)
+        (part,) = (models / store.DOWNLOADS).rglob("*model*.incomplete")
+        kept_bytes = part.stat().st_size
+        (entry,) = (one for one in store.list_models() if one.name == "narrow")
+        assert not entry.installed and entry.can_pull
+        assert entry.present_bytes >= kept_bytes >= constants.DOWNLOAD_CHUNK_SIZE
+        hub.ranges.clear()
+        assert store.pull_model("narrow", endpoint=hub.endpoint).problem == ""
+    assert (UNET_FILE, f"bytes={kept_bytes}-") in hub.ranges
+    assert store.list_models()[1].sample_rate_hz == 16_000
 
 
 def test_a_wrong_checksum_is_refused_and_the_file_removed(
