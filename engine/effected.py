@@ -18,13 +18,13 @@ from engine.audio.io import AudioClip, bits_of, encode, read_clip, write_files
 from engine.audio.level import in_blocks
 from engine.audio.metadata import read_metadata
 from engine.audio.own_part import samples_sha256
-from engine.audio.recipe import Recipe, find_recipe
+from engine.audio.recipe import SOFTWARE, Recipe, find_recipe
 from engine.chain_json import chain_to_dict
 from engine.chains import Chain
 from engine.errors import EngineError
 from engine.fx.child import HostLimits, IsCancelled
 from engine.fx.host import ChainHost, Processed
-from engine.outputs import SOFTWARE, free_stem
+from engine.stems import free_stem
 
 SIDECAR_VERSION = 1
 _FULL_SCALE = 1.0

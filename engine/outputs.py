@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from engine.audio.broadcast import Coding
@@ -19,10 +17,9 @@ from engine.audio.metadata import Metadata
 from engine.audio.own_part import bound, samples_sha256
 from engine.audio.plot import Panel, spectrogram_png
 from engine.audio.provenance import Provenance, stamped
-from engine.audio.recipe import GENERATOR, Recipe
+from engine.audio.recipe import SOFTWARE, Recipe
 from engine.edit.contract import Contract
 from engine.edit.loudness import loudness_lufs, true_peak_db
-from engine.errors import OutputError
 from engine.finishing import Finished, note_of
 from engine.ranking import Ranking
 from engine.render import Preview, RenderedTake
@@ -30,13 +27,11 @@ from engine.spec_json import digest, spec_to_dict
 from engine.types import RenderSpec, Take
 
 SIDECAR_VERSION = 1
-SOFTWARE = f"{GENERATOR} {version('daw-bridge')}"
 _HEAD: Recipe = {
     "schema_version": SIDECAR_VERSION,
     "generator": f"{SOFTWARE}; this audio was made or changed by an AI model",
     "ai_generated": True,
 }
-_SUFFIXES = (".wav", ".flac", ".aiff", ".json", ".png")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +44,6 @@ class Making:
     models: tuple[dict[str, object], ...]
     made_at: datetime
     threads: int
-
-
-def free_stem(folder: Path, stem: str, endings: Sequence[str] = ("",)) -> str:
-    """Return the stem, or with -2, -3, ... after it, so that with none of the endings a file exists already.
-
-    Raises:
-        OutputError: the stem is not a plain file name.
-    """
-    if not stem or stem != Path(stem).name or stem.startswith("."):
-        raise OutputError(f"{stem!r} is not a plain file name", "Give a name without folders.")
-    candidate, number = stem, 1
-    while any(_taken(folder, f"{candidate}{ending}") for ending in endings):
-        number += 1
-        candidate = f"{stem}-{number}"
-    return candidate
 
 
 def write_take(
@@ -226,7 +206,3 @@ def _picture(spec: RenderSpec, rendered: RenderedTake, clip: AudioClip, source: 
         panels.insert(0, Panel(label="before", audio_NS=source.audio_NS))
     title = f"{spec.task.value}: {spec.prompt}" if spec.prompt else spec.task.value
     return spectrogram_png(tuple(panels), clip.sample_rate_hz, title)
-
-
-def _taken(folder: Path, name: str) -> bool:
-    return any((folder / f"{name}{suffix}").exists() for suffix in _SUFFIXES)

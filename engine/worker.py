@@ -176,8 +176,9 @@ class Worker:
             raise BadJson(f"request.job {job_id!r} is empty or already in use")
 
     def _do(self, job_id: str, request: Request) -> None:
-        self._events.emit(job_id, EventKind.STATE, {"state": "running"})
         try:
+            self._jobs.prepare(text_of(request, "op"))
+            self._events.emit(job_id, EventKind.STATE, {"state": "running"})
             self._require_wanted(job_id)
             self._prepare(text_of(request, "op"))
             payload = self._answer(job_id, request)
@@ -210,10 +211,9 @@ class Worker:
                 )
             case "load":
                 return self._jobs.load(text_of(request, "name"), emit)
-            case "models":
-                return self._jobs.models(request, emit)
-            case "chains" | "find" as op:
-                do = self._jobs.chains if op == "chains" else self._jobs.find
+            case "models" | "chains" | "find" as op:
+                jobs = self._jobs
+                do = {"models": jobs.models, "chains": jobs.chains, "find": jobs.find}[op]
                 return do(request, emit, lambda: self._is_cancelled(job_id))
             case "recall":
                 return self._jobs.recall(text_of(request, "path"), str(request.get("source") or ""))

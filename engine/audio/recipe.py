@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ Recipe = Mapping[str, object]
 
 TAG = "DAW_BRIDGE_RECIPE"
 GENERATOR = "DAW Bridge"
+SOFTWARE = f"{GENERATOR} {version('daw-bridge')}"
 _HINT = "Give a take that DAW Bridge wrote; where a program has removed its recipe, with its .json beside it."
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import torch
 
-from engine import jobs, worker
+from engine import render_jobs, worker
 from engine.render import _memory_errors
 from engine.types import RenderSpec
 
@@ -45,5 +45,5 @@ def starve() -> None:
 
 
 if __name__ == "__main__":
-    render, jobs.render = jobs.render, odd_render
+    render, render_jobs.render = render_jobs.render, odd_render
     sys.exit(worker.main())

@@ -17,9 +17,9 @@ from engine.audio import io
 from engine.errors import BadJson, Cancelled, EngineError, OutputError, SpecError
 from engine.jobs import Jobs
 from engine.models.bundle import debug_bundle, save_bundle
-from engine.outputs import free_stem
 from engine.recall import recall
 from engine.spec_json import digest, spec_from_dict
+from engine.stems import free_stem
 from engine.types import ErrorCode, EventKind
 from tests.unit.odd_plugins import ZAM
 
@@ -297,23 +297,23 @@ class RunsCode:
 def test_a_pickle_that_runs_code_is_refused_unrun(jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "evil.ckpt").write_bytes(pickle.dumps({"state_dict": RunsCode(tmp_path / "ran")}))
     with pytest.raises(EngineError) as caught:
-        jobs.models({"action": "import", "path": str(tmp_path / "evil.ckpt")}, lambda *_: None)
+        jobs.models({"action": "import", "path": str(tmp_path / "evil.ckpt")}, lambda *_: None, lambda: False)
     assert caught.value.code is ErrorCode.MODEL_CORRUPT
     assert not (tmp_path / "ran").exists()
 
 
 def test_models_are_imported_listed_verified_used_and_removed(jobs: Jobs, tmp_path: Path) -> None:
     save_bundle(tmp_path / "mine", debug_bundle())
-    quiet = lambda *_: None  # noqa: E731
-    (entry,) = jobs.models({"action": "import", "path": str(tmp_path / "mine"), "name": "own"}, quiet)[
+    meanwhile = (lambda *_: None, lambda: False)
+    (entry,) = jobs.models({"action": "import", "path": str(tmp_path / "mine"), "name": "own"}, *meanwhile)[
         "models"
     ]
     assert entry["name"] == "own"
-    assert "own" in [each["name"] for each in jobs.models({"action": "list"}, quiet)["models"]]
-    jobs.models({"action": "verify", "name": "own"}, quiet)
+    assert "own" in [each["name"] for each in jobs.models({"action": "list"}, *meanwhile)["models"]]
+    jobs.models({"action": "verify", "name": "own"}, *meanwhile)
     spec = {"task": "generate", "prompt": "x", "duration_s": 0.2, "sampler": QUICK, "model": "own"}
     assert do(jobs, spec, tmp_path / "out")["takes"]
-    jobs.models({"action": "remove", "name": "own"}, quiet)
+    jobs.models({"action": "remove", "name": "own"}, *meanwhile)
     with pytest.raises(EngineError) as caught:
         do(jobs, spec, tmp_path / "out")
     assert caught.value.code is ErrorCode.MODEL_MISSING

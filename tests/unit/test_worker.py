@@ -6,10 +6,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from engine.audio.io import AudioClip, encode
 from engine.errors import Cancelled, NotFound
 from engine.jobs import Jobs
 from engine.types import EventKind
@@ -243,12 +246,44 @@ def test_a_job_without_its_arguments_fails_as_that_job(request_: dict[str, objec
     assert says in payload["message"]
 
 
+SCAN = {"action": "scan", "cache": "plug-ins.json", "folders": "none"}
+TELLS_OF_TORCH = "import sys; from engine import worker; worker.main(); sys.exit('torch' in sys.modules)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "loads"),
+    [({"op": "probe", "path": "a.wav"}, 0), ({"op": "chains", **SCAN}, 0), ({"op": "load"}, 1)],
+)
+def test_short_questions_are_answered_without_torch(
+    asked: Mapping[str, object], loads: int, tmp_path: Path
+) -> None:
+    """Nobody has to wait for it to learn how long a file is."""
+    clip = AudioClip(audio_NS=np.zeros((1, 480), np.float32), sample_rate_hz=48_000)
+    (tmp_path / "a.wav").write_bytes(encode(clip))
+    child = subprocess.Popen(
+        [sys.executable, "-c", TELLS_OF_TORCH], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdin is not None and child.stdout is not None
+    with child:
+        child.stdin.write(json.dumps({"job": "a", "name": "debug", **asked}).encode() + b"\n")
+        child.stdin.flush()
+        kinds = (json.loads(line)["kind"] for line in child.stdout)
+        assert next(kind for kind in kinds if kind in ("done", "fail")) == "done"
+        child.stdin.write(b'{"op": "quit"}\n')
+        child.stdin.close()
+        assert child.wait() == loads
+
+
 HUNG = """
 import sys, threading
 from engine import worker
 from engine.jobs import Jobs
+from engine.types import EventKind
 worker.ORPHAN_GRACE_S = 0.2
-Jobs.render = lambda *_: threading.Event().wait()
+def hang(jobs, spec, out, emit, *_):
+    emit(EventKind.PROGRESS, {})
+    threading.Event().wait()
+Jobs.render = hang
 sys.exit(worker.main())
 """
 
@@ -261,7 +296,8 @@ def test_a_hung_worker_ends_with_its_owner() -> None:
     with child:
         child.stdin.write(json.dumps(RENDER | {"job": "a"}).encode() + b"\n")
         child.stdin.flush()
-        kinds = [json.loads(child.stdout.readline())["payload"].get("state") for _ in range(2)]
-        assert kinds == ["ready", "running"]
+        # Once it runs and is still wanted: what is orphaned earlier ends as if nothing had been asked.
+        states = [json.loads(child.stdout.readline())["payload"].get("state") for _ in range(3)]
+        assert states == ["ready", "running", None]
         child.stdin.close()
         assert child.wait(30) == 1
