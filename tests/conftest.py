@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -26,6 +29,39 @@ hypothesis.settings.register_profile(
     "project", deadline=None, derandomize="CI" in os.environ, print_blob=True
 )
 hypothesis.settings.load_profile("project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, lest one worker of a parallel run be left alone with it at the end."""
+    items.sort(key=lambda item: not _takes_long(item))
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    return item.nodeid.startswith("tests/end2end/") or item.get_closest_marker("takes_long") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let a test in real time have the machine for itself, with all that its fixtures start."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    shared = Path(item.config.option.basetemp).parent
+    with _room(shared, fcntl.LOCK_EX if item.get_closest_marker("real_time") else fcntl.LOCK_SH):
+        return (yield)
+
+
+@contextmanager
+def _room(folder: Path, how: int) -> Iterator[None]:
+    """Enter a room of many or of one; who waits to be alone in it stands in the door meanwhile."""
+    with (folder / "room.lock").open("w") as room:
+        with (folder / "door.lock").open("w") as door:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            fcntl.flock(room, how)
+        try:
+            yield
+        finally:
+            # Whatever the test has forked and left would keep it shut.
+            fcntl.flock(room, fcntl.LOCK_UN)
 
 
 @pytest.fixture(autouse=True)

@@ -70,10 +70,63 @@ def test_the_order_is_random_and_its_seed_repeats_it(suite: pytest.Pytester) -> 
     assert first != other
 
 
+def test_what_takes_long_comes_first_in_any_order(suite: pytest.Pytester) -> None:
+    body = (
+        "@pytest.mark.parametrize('n', range(8))\ndef test_one(n): pass\n"
+        "@pytest.mark.takes_long\n@pytest.mark.parametrize('n', [8, 9])\ndef test_long(n): pass"
+    )
+    for seed in range(3):
+        assert set(_order(run(suite, body, "-v", f"--randomly-seed={seed}"))[:2]) == {8, 9}
+
+
+def test_two_workers_keep_the_rules_and_the_order_of_the_seed(suite: pytest.Pytester) -> None:
+    body = """
+import random
+@pytest.mark.parametrize("n", range(8))
+def test_one(n): assert random.random() == 2
+def test_warns(): warnings.warn("old")
+def test_logs(): logging.getLogger("engine.some").error("lost a take")
+"""
+    runs = [run(suite, body, "-n2", "--dist=worksteal", "--randomly-seed=1") for _ in range(2)]
+    for one in runs:
+        one.assert_outcomes(failed=9, passed=1, errors=1)
+        one.stdout.fnmatch_lines(["Using --randomly-seed=1", "*unexpected in the log*"])
+    dice = [sorted(re.findall(r"assert (0\.\d+) == 2", one.stdout.str())) for one in runs]
+    assert dice[0] == dice[1] and len(set(dice[0])) == 8
+
+
+def test_tests_in_real_time_run_alone_and_others_side_by_side(suite: pytest.Pytester) -> None:
+    """Each test waits a little for another one: those in real time meet none, the others do."""
+    body = """
+from pathlib import Path
+import time
+HERE = Path(__file__).parent
+def meets_another(n):
+    (HERE / f"{n}.running").touch()
+    try:
+        for _ in range(50):
+            if len(list(HERE.glob("*.running"))) > 1:
+                time.sleep(0.05)
+                (HERE / "met").touch()
+                return True
+            time.sleep(0.01)
+        return False
+    finally:
+        (HERE / f"{n}.running").unlink()
+@pytest.mark.parametrize("n", range(8))
+def test_beside_others(n): meets_another(n)
+@pytest.mark.real_time
+@pytest.mark.parametrize("n", [8, 9, 10])
+def test_alone(n): assert not meets_another(n)
+"""
+    run(suite, body, "-n2", "--dist=worksteal").assert_outcomes(passed=11)
+    assert (suite.path / "met").exists()
+
+
 def test_this_run_has_a_random_order(pytestconfig: pytest.Config) -> None:
     reason = "tests must pass in any order: run with pytest-randomly (make test)"
     assert pytestconfig.pluginmanager.hasplugin("randomly"), reason
 
 
 def _order(result: pytest.RunResult) -> list[int]:
-    return [int(number) for number in re.findall(r"test_one\[(\d)\] PASSED", result.stdout.str())]
+    return [int(number) for number in re.findall(r"test_\w+\[(\d)\] PASSED", result.stdout.str())]

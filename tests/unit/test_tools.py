@@ -17,6 +17,7 @@ TOOLS = {
 }
 
 
+@pytest.mark.takes_long
 @pytest.mark.parametrize("command", TOOLS.values(), ids=TOOLS.keys())
 def test_tool_finds_nothing(command: list[str]) -> None:
     program = Path(sys.executable).parent / command[0]
