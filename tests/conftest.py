@@ -14,11 +14,19 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# Sums of floats depend on the number of threads: let it be the same everywhere. Child processes inherit all.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Sums of floats depend on the number of threads: let it be the same everywhere. One, since threads that
+# spin while they wait for each other slow down whatever runs beside them. Child processes inherit all.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What librosa compiles runs for a moment only, and is not for those who measure with it.
+os.environ.setdefault("NUMBA_OPT", "0")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "numba"))
+# Hundreds of child processes import the same modules: let the first one compile them for all.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Nowhere: without any, a plug-in's window would open on :0, be it a user's or that of a test beside this one.
+os.environ["DISPLAY"] = ":59999"
 
 # A shell's background jobs ignore Ctrl-C, and so would every command that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
