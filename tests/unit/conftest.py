@@ -11,9 +11,9 @@ import torch
 
 from engine.audio.io import read_excerpt
 from engine.audio.resample import resample
-from engine.models.bundle import Bundle, load_bundle
-from engine.models.store import STARTER_FOLDER
+from engine.models.bundle import Bundle
 from engine.training.store import ClipStore, StoreConfig, render_store
+from tests.unit import bundles
 from tests.unit.odd_plugins import OddPlugins
 
 TINY_STORE = StoreConfig(singles=24, mixtures=4, duration_s=0.64)
@@ -47,7 +47,7 @@ def one_thread_throughout() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def starter() -> Bundle:
     """Return the embedded model; not to be changed."""
-    return load_bundle(STARTER_FOLDER, verify=False)
+    return bundles.starter()
 
 
 @pytest.fixture(scope="session")

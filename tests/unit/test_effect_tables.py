@@ -23,8 +23,7 @@ from engine.evaluation.effect_rows import (
     rows_of,
 )
 from engine.evaluation.effect_tables import page
-from engine.models.bundle import load_bundle
-from engine.models.store import STARTER_FOLDER
+from engine.models.bundle import Bundle
 
 RATE_HZ = 16_000
 
@@ -88,19 +87,19 @@ def test_reverberation_is_late() -> None:
 
 
 def test_measuring_goes_on_where_it_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None, starter: Bundle
 ) -> None:
     quick = {way: replace(search, evaluations=40) for way, search in SEARCHES.items()}
     monkeypatch.setattr(text_to_effect, "SEARCHES", quick)
     monkeypatch.setattr(text_to_effect, "GROUPS", {"not taught": ("warm",)})
     rng = np.random.default_rng(0)
     clips = {"noise": ((0.1 * rng.standard_normal((1, RATE_HZ // 2))).astype(np.float32), RATE_HZ)}
-    bundle, path = load_bundle(STARTER_FOLDER, verify=False), tmp_path / "rows.jsonl"
-    text_to_effect.measure(bundle, clips, path, [])
+    path = tmp_path / "rows.jsonl"
+    text_to_effect.measure(starter, clips, path, [])
     measured = path.read_text()
     assert [one.way for one in rows_of(path)] == [SIMILARITY, EVOLUTION, RANDOM, RANDOM_TIME]
     assert all(one.loudness_change_lu == pytest.approx(0.0, abs=1.0) for one in rows_of(path))
     without_evolution = [line for line in measured.splitlines(keepends=True) if EVOLUTION not in line]
     path.write_text("".join(without_evolution))
-    text_to_effect.measure(bundle, clips, path, [])
+    text_to_effect.measure(starter, clips, path, [])
     assert [one.way for one in rows_of(path)] == [SIMILARITY, RANDOM, RANDOM_TIME, EVOLUTION]

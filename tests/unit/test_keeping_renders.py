@@ -14,10 +14,10 @@ from engine.audio.io import AudioClip, read_clip
 from engine.edit.take_latents import from_bytes
 from engine.evaluation.keeping import heard
 from engine.evaluation.transfer_measures import chroma_similarity, level_correlation, onset_f_measure
-from engine.models.bundle import Bundle, debug_bundle, load_bundle
-from engine.models.store import model_folder
+from engine.models.bundle import Bundle
 from engine.render import Preview, RenderedTake, render
 from engine.types import Mask, RectShape, Region, RenderSpec, SamplerSpec, Task, TimeSpan
+from tests.unit.bundles import debug, starter
 
 SONG = Path(__file__).parents[2] / "presets" / "examples" / "groove.flac"
 TRANSFER = RenderSpec(
@@ -41,16 +41,6 @@ MASK = Mask(shapes=(RectShape(span=TimeSpan(start_s=0.6, end_s=1.2)),))
 @cache
 def groove(end_s: float = 2.56) -> AudioClip:
     return read_clip(SONG, TimeSpan(start_s=0.0, end_s=end_s))
-
-
-@cache
-def starter() -> Bundle:
-    return load_bundle(model_folder("starter"))
-
-
-@cache
-def tiny() -> Bundle:
-    return debug_bundle()
 
 
 def rendered(spec: RenderSpec, bundle: Bundle, clip: AudioClip) -> RenderedTake:
@@ -86,25 +76,25 @@ def test_the_starter_keeps_what_it_is_asked_to(keeps: str, measure: str, gain: f
 
 @pytest.mark.parametrize("flags", [{"keep_pitch": True}, {"keep_rhythm": True}, {"keep_level": True}])
 def test_a_take_that_was_changed_keeps_no_latents(flags: dict[str, bool]) -> None:
-    assert rendered(QUICK, tiny(), groove(1.0)).latents
-    assert not rendered(replace(QUICK, **flags), tiny(), groove(1.0)).latents
+    assert rendered(QUICK, debug(), groove(1.0)).latents
+    assert not rendered(replace(QUICK, **flags), debug(), groove(1.0)).latents
 
 
 def test_what_keeps_nothing_to_change_keeps_its_latents() -> None:
     """Rhythm kept of silence, in which there is none."""
     silence = replace(groove(1.0), audio_NS=0 * groove(1.0).audio_NS)
-    take = rendered(replace(QUICK, keep_rhythm=True), tiny(), silence)
-    assert take.latents == rendered(QUICK, tiny(), silence).latents
+    take = rendered(replace(QUICK, keep_rhythm=True), debug(), silence)
+    assert take.latents == rendered(QUICK, debug(), silence).latents
     assert from_bytes(take.latents, "another model") == ()
 
 
 def test_outside_a_mask_no_bit_changes() -> None:
     spec = replace(KEEPS["all"], model="debug", sampler=SamplerSpec(steps=2), mask=MASK)
-    take = rendered(spec, tiny(), groove(2.0))
+    take = rendered(spec, debug(), groove(2.0))
     assert take.contract is not None
     assert take.contract.changed_outside == 0
     assert not np.array_equal(
-        take.clip.audio_NS, rendered(replace(QUICK, mask=MASK), tiny(), groove(2.0)).clip.audio_NS
+        take.clip.audio_NS, rendered(replace(QUICK, mask=MASK), debug(), groove(2.0)).clip.audio_NS
     )
 
 
@@ -116,7 +106,7 @@ def test_previews_have_what_is_kept() -> None:
             if isinstance(event, Preview):
                 heard.append(event.clip.audio_NS)
 
-        render(spec, tiny(), groove(1.0), listen, lambda: False, preview_every=1)
+        render(spec, debug(), groove(1.0), listen, lambda: False, preview_every=1)
         return heard
 
     spec = replace(QUICK, sampler=SamplerSpec(steps=2, strength=1.0))

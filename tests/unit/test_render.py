@@ -16,8 +16,7 @@ from engine.audio.io import AudioClip, encode
 from engine.audio.level import rms
 from engine.conditioning import conditioning, similarity
 from engine.errors import Cancelled, NanOutput, OutOfMemory, SilentOutput, SpecError
-from engine.models.bundle import Bundle, debug_bundle, load_bundle
-from engine.models.store import model_folder
+from engine.models.bundle import Bundle, debug_bundle
 from engine.render import Progress, RenderedTake, Stage, TakeDropped, render
 from engine.types import (
     Condition,
@@ -137,10 +136,9 @@ def test_each_take_comes_out_the_same_alone(bundle: Bundle, name: SamplerName) -
 
 @pytest.mark.parametrize("together", [1, 2, 8])
 def test_the_takes_of_a_real_model_come_out_the_same_in_the_batch_that_their_specs_tell(
-    together: int, monkeypatch: pytest.MonkeyPatch
+    starter: Bundle, together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.render.takes_per_call", lambda _bundle, _part: together)
-    starter = load_bundle(model_folder("starter"), verify=False)
     spec = replace(GENERATE, model="starter", takes=3, sampler=SamplerSpec(steps=6))
     takes = run(spec, starter)
     assert [take.spec.batch for take in takes] == [3, 3, 3]

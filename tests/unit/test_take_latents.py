@@ -22,8 +22,7 @@ from engine.edit.edit import Edit, edit_of
 from engine.edit.take_latents import LatentStretch, from_bytes, stretch_of, to_bytes
 from engine.jobs import Jobs
 from engine.latents import encoded_part
-from engine.models.bundle import Bundle, debug_bundle, load_bundle
-from engine.models.store import STARTER, model_folder
+from engine.models.bundle import Bundle, debug_bundle
 from engine.recall import recall
 from engine.render import _latent_space, render
 from engine.spec_json import spec_from_dict
@@ -244,9 +243,8 @@ def test_damaged_stretches_are_none_or_finite(stretches: list[LatentStretch], da
         assert one.place.gain > 0
 
 
-def test_edits_of_edits_lose_less() -> None:
+def test_edits_of_edits_lose_less(starter: Bundle) -> None:
     """Transfer by one step of least strength, again and again: what comes back should be what went in."""
-    bundle = load_bundle(model_folder(STARTER))
     sampler = SamplerSpec(steps=1, strength=0.001)
     span = TimeSpan(start_s=0.0, end_s=2.4)
     spec = RenderSpec(
@@ -261,14 +259,14 @@ def test_edits_of_edits_lose_less() -> None:
     def chain(*, keeps: bool) -> list[AudioClip]:
         clips = [song]
         for _ in range(4):
-            (take,) = render(spec, bundle, clips[-1], lambda _: None, lambda: False)
+            (take,) = render(spec, starter, clips[-1], lambda _: None, lambda: False)
             clips.append(replace(take.clip, latents=take.latents if keeps else b""))
         return clips
 
     def log_mel(clip: AudioClip) -> torch.Tensor:
-        grid = LatentGrid.of(bundle.mel.config, bundle.vae.config.ratio)
-        (canvas,) = edit_of(spec, clip, None, grid, bundle.card.canvas_s).canvases
-        mel: torch.Tensor = bundle.mel(torch.from_numpy(canvas.audio_VS.astype(np.float32)))
+        grid = LatentGrid.of(starter.mel.config, starter.vae.config.ratio)
+        (canvas,) = edit_of(spec, clip, None, grid, starter.card.canvas_s).canvases
+        mel: torch.Tensor = starter.mel(torch.from_numpy(canvas.audio_VS.astype(np.float32)))
         return mel
 
     drift = {}

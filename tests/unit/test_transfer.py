@@ -16,8 +16,7 @@ from engine.conditioning import conditioning
 from engine.diffusion.editors import starting_strength
 from engine.edit.edit import edit_of
 from engine.latents import encoded_part, sampled
-from engine.models.bundle import Bundle, debug_bundle, load_bundle
-from engine.models.store import model_folder
+from engine.models.bundle import Bundle
 from engine.render import Progress, Stage, render
 from engine.types import (
     Condition,
@@ -31,6 +30,7 @@ from engine.types import (
     Task,
     TimeSpan,
 )
+from tests.unit.bundles import debug, starter
 
 GROOVE = Path(__file__).parents[2] / "presets/examples/groove.flac"
 REGION = Region(path=str(GROOVE), span=TimeSpan(start_s=0.0, end_s=0.6))
@@ -38,16 +38,6 @@ QUICK = SamplerSpec(steps=4, strength=0.8)
 TRANSFER = RenderSpec(task=Task.TRANSFER, prompt="church bell", region=REGION, sampler=QUICK, model="debug")
 MIDDLE = Mask(shapes=(RectShape(span=TimeSpan(start_s=0.2, end_s=0.4), low_hz=300.0, high_hz=4000.0),))
 DIFFERENCES = [Editor.INVERT, Editor.DIRECT]
-
-
-@cache
-def debug() -> Bundle:
-    return debug_bundle()
-
-
-@cache
-def starter() -> Bundle:
-    return load_bundle(model_folder("starter"))
 
 
 @cache
