@@ -120,7 +120,9 @@ def test_a_worker_hung_in_native_code_does_not_outlive_its_service_for_long(
     with Client(home.folders) as client:
         job_id = Desk(home=home, client=client, folder=tmp_path).submit(generation(HANG))
     home.wait_for(JobState.RUNNING)
-    wait_until(lambda: HANG in (home.folders.log / "worker.log").read_text(), "the worker to hang")
+    log = home.folders.log / "worker.log"
+    # A job runs from when its worker is started: the log may not be there yet.
+    wait_until(lambda: log.is_file() and HANG in log.read_text(), "the worker to hang")
     (worker,) = home.workers()
     kill(home.services()[0])
     # What it held goes a moment after it is listed no more, and only then is another one started.

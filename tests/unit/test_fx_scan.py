@@ -6,13 +6,13 @@ import json
 import os
 from pathlib import Path
 
-import psutil
 import pytest
 
 from engine.errors import Cancelled
 from engine.fx.child import HostLimits
 from engine.fx.scan import FoundPlugin, Scanner, plugin_files, standard_folders
 from tests.unit.odd_plugins import ZAM, OddPlugins
+from tests.unit.processes import children
 
 LIMITS = HostLimits(load_s=5.0)
 
@@ -38,8 +38,9 @@ def _copy(bundle: Path, folder: Path) -> None:
 def scanned(scanner: Scanner, again: tuple[str, ...] = ()) -> tuple[dict[str, FoundPlugin], set[str]]:
     """Return what a scan found by name, and the names that it tried."""
     tried: list[FoundPlugin] = []
+    others = children()
     found = scanner.scan(again, tried.append)
-    assert psutil.Process().children(recursive=True) == []
+    assert children() <= others
     return {one.name: one for one in found}, {one.name for one in tried}
 
 
@@ -85,10 +86,11 @@ def test_one_that_never_ends_is_blocked(tmp_path: Path, odd_plugins: OddPlugins)
 def test_a_cancel_keeps_what_was_found(tmp_path: Path, folder: Path) -> None:
     scanner = Scanner(tmp_path / "cache.json", [folder], LIMITS, processes=1)
     found: list[FoundPlugin] = []
+    others = children()
     with pytest.raises(Cancelled):
         scanner.scan((), found.append, lambda: len(found) >= 2)
     assert 2 <= len(scanner.known()) < 5
-    assert psutil.Process().children(recursive=True) == []
+    assert children() <= others
 
 
 @pytest.mark.parametrize(
