@@ -93,8 +93,11 @@ class JobBook:
         priority: int = 0,
         slot: str = "",
         threads: int = 0,
+        take_path: str = "",
     ) -> Job:
         """Take a job on, last of its priority; in a slot it replaces the one that waits there.
+
+        take_path is the file of the take that it varies or makes again.
 
         Raises:
             QueueFull: too many jobs wait.
@@ -106,6 +109,7 @@ class JobBook:
         if abs(priority) > MAX_PRIORITY:
             raise SpecError(f"a priority is from {-MAX_PRIORITY} to {MAX_PRIORITY}, got {priority}")
         now_s = self._clock()
+        parent_id, parent_take = self.history.take_at(take_path) if take_path else (None, 0)
         job = Job(
             id=self._new_id(now_s),
             spec=spec,
@@ -116,6 +120,8 @@ class JobBook:
             slot=slot,
             inputs=inputs_of(spec),
             threads=threads,
+            parent_id=parent_id or None,
+            parent_take=parent_take,
         )
         return self._write(self.queue.plan_submit(job))[-1]
 

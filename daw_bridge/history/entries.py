@@ -17,7 +17,10 @@ class TakeFile(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEntry:
-    """One line of the history; seq counts jobs in the order of their arrival."""
+    """One line of the history; seq counts jobs as they arrived, best_score is that of its best take.
+
+    of_job and of_take name the take that the job edits, varies or makes again, counted from 1; 0 is none.
+    """
 
     seq: int
     id: str
@@ -31,7 +34,10 @@ class JobEntry:
     parent_id: str | None
     takes: int
     favourites: int
+    best_score: float | None
     error: ErrorInfo | None
+    of_job: str = ""
+    of_take: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

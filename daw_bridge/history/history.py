@@ -22,7 +22,7 @@ from engine.types import ErrorInfo
 
 REMEMBERED_DURATIONS = 2000
 _PAUSED = "paused"
-_NEWEST = 2**63 - 1
+NEWEST = 2**63 - 1
 _WANTED = """
 WHERE jobs.job_seq < :before_seq AND (:state IS NULL OR jobs.state = :state)
   AND (:parent_id IS NULL OR jobs.parent_id = :parent_id) AND (NOT :favourites OR favourites > 0)
@@ -150,7 +150,7 @@ class History:
         state: JobState | None = None,
         favourites: bool = False,
         parent_id: str | None = None,
-        before_seq: int = _NEWEST,
+        before_seq: int = NEWEST,
         limit: int = 50,
         offset: int = 0,
     ) -> tuple[JobEntry, ...]:
@@ -171,11 +171,15 @@ class History:
             limit=limit,
             offset=offset,
         )
-        return tuple(records.entry_of(row) for row in rows)
+        return tuple(records.entry_of(self._database, row) for row in rows)
 
     def takes(self, job_id: str) -> tuple[TakeEntry, ...]:
         """Return a job's takes; raises NotFound where there is no such job."""
         return records.takes_of(self._database, self._job_seq(job_id), job_id)
+
+    def take_at(self, path: str) -> tuple[str, int]:
+        """Return job and number of the take that was last written to a path; "" and 0 where none was."""
+        return records.take_at(self._database, path, NEWEST)
 
     def rate(self, job_id: str, number: int, rating: int) -> None:
         """Rate a take with -1, 0 or 1; raises NotFound, or SpecError for another rating."""

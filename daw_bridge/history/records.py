@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import unicodedata
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from daw_bridge.jobs.state import InputFile, Job, JobState
 from engine.spec_json import digest, spec_from_json, spec_to_json
 from engine.types import ConditionKind, ErrorCode, ErrorInfo, RenderSpec, Take, Task
 
+_GENERATE = Task.GENERATE.value
 JOBS = """
 SELECT jobs.*, specs.json, specs.task, specs.model, specs.prompt, errors.code, errors.message, errors.hint,
   (SELECT count(*) FROM takes WHERE takes.job_seq = jobs.job_seq) AS takes,
-  (SELECT coalesce(sum(is_favourite), 0) FROM takes WHERE takes.job_seq = jobs.job_seq) AS favourites
+  (SELECT coalesce(sum(is_favourite), 0) FROM takes WHERE takes.job_seq = jobs.job_seq) AS favourites,
+  (SELECT max(score) FROM takes WHERE takes.job_seq = jobs.job_seq) AS best_score
 FROM jobs JOIN specs USING (spec_id)
 LEFT JOIN errors ON error_seq = (SELECT max(error_seq) FROM errors WHERE errors.job_seq = jobs.job_seq)
 """
@@ -28,8 +31,8 @@ def add_job(database: Database, job: Job) -> int:
     """Write a new job with its inputs and, if it is new too, its spec; return the job's number."""
     job_seq = database.execute(
         "INSERT INTO jobs (id, spec_id, state, priority, rank, slot, parent_id, folder, stem, file_stem,"
-        " created_s, started_s, ended_s, attempts, is_cancelling, threads)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " created_s, started_s, ended_s, attempts, is_cancelling, threads, parent_take)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         job.id,
         _spec_id(database, job.spec),
         job.state.value,
@@ -46,6 +49,7 @@ def add_job(database: Database, job: Job) -> int:
         job.attempts,
         job.is_cancelling,
         job.threads,
+        job.parent_take,
     )
     for one in job.inputs:
         database.execute(
@@ -139,6 +143,7 @@ def job_of(database: Database, row: sqlite3.Row) -> Job:
         rank=row["rank"],
         slot=stored_text(row["slot"]),
         parent_id=row["parent_id"],
+        parent_take=row["parent_take"],
         started_s=row["started_s"],
         ended_s=row["ended_s"],
         attempts=row["attempts"],
@@ -150,7 +155,8 @@ def job_of(database: Database, row: sqlite3.Row) -> Job:
     )
 
 
-def entry_of(row: sqlite3.Row) -> JobEntry:
+def entry_of(database: Database, row: sqlite3.Row) -> JobEntry:
+    of_job, of_take = _origin(database, row)
     return JobEntry(
         seq=row["job_seq"],
         id=row["id"],
@@ -164,8 +170,29 @@ def entry_of(row: sqlite3.Row) -> JobEntry:
         parent_id=row["parent_id"],
         takes=row["takes"],
         favourites=row["favourites"],
+        best_score=row["best_score"],
         error=_error_of(row),
+        of_job=of_job,
+        of_take=of_take,
     )
+
+
+def take_at(database: Database, path: str, before_seq: int) -> tuple[str, int]:
+    """Return job and number of the take that an earlier job wrote to a path last; "" and 0 where none did."""
+    row = database.first(
+        "SELECT jobs.id, takes.job_seq, takes.take_seq FROM takes JOIN jobs USING (job_seq)"
+        " WHERE takes.path = ? AND takes.job_seq < ? ORDER BY take_seq DESC LIMIT 1",
+        storable(path),
+        before_seq,
+    )
+    if row is None:
+        return "", 0
+    (place,) = database.rows(
+        "SELECT count(*) AS number FROM takes WHERE job_seq = ? AND take_seq <= ?",
+        row["job_seq"],
+        row["take_seq"],
+    )
+    return row["id"], place["number"]
 
 
 def takes_of(database: Database, job_seq: int, job_id: str) -> tuple[TakeEntry, ...]:
@@ -216,6 +243,14 @@ def _take_entry(row: sqlite3.Row, job_id: str, number: int) -> TakeEntry:
         is_favourite=bool(row["is_favourite"]),
         total_bytes=row["total_bytes"],
     )
+
+
+def _origin(database: Database, row: sqlite3.Row) -> tuple[str, int]:
+    """Return the take that a job began with: the one it was recalled from, or the file of its region."""
+    if row["parent_take"]:
+        return row["parent_id"], row["parent_take"]
+    path = json.loads(row["json"]).get("region", {}).get("path", "") if row["task"] != _GENERATE else ""
+    return take_at(database, path, row["job_seq"]) if path else ("", 0)
 
 
 def _error_of(row: sqlite3.Row) -> ErrorInfo | None:

@@ -122,5 +122,17 @@ ALTER TABLE takes ADD COLUMN dry TEXT NOT NULL DEFAULT '';
 ALTER TABLE takes ADD COLUMN note TEXT NOT NULL DEFAULT '';
 """
 
+# Which take of the parent a job varies or makes again, counted from 1; 0: it is a retry, or has no parent.
+_PARENT_TAKES = "ALTER TABLE jobs ADD COLUMN parent_take INTEGER NOT NULL DEFAULT 0;"
+
 # Step N leads from version N to N + 1 and is never changed once released.
-MIGRATIONS: tuple[str, ...] = (_FIRST, _INPUT_FACTS, _STAGES, _THREADS, _ROOM, _SCORES, _DELIVERIES)
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _INPUT_FACTS,
+    _STAGES,
+    _THREADS,
+    _ROOM,
+    _SCORES,
+    _DELIVERIES,
+    _PARENT_TAKES,
+)

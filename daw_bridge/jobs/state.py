@@ -72,7 +72,8 @@ class Job:
     submit to one, and the newest wins. stem is the name asked for; once started, file_stem is the free one
     found for it, and the worker writes file_stem_1, file_stem_2, ... into folder. The takes of an interrupted
     attempt stay, and those of the next come after them. threads is with how many its takes are calculated, 0
-    as long as nobody said or knows: with another number their last bits may differ.
+    as long as nobody said or knows: with another number their last bits may differ. parent_id is the job that
+    this one repeats or, where parent_take counts from 1, whose take it varies or makes again.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Job:
     rank: float = 0.0
     slot: str = ""
     parent_id: str | None = None
+    parent_take: int = 0
     started_s: float | None = None
     ended_s: float | None = None
     file_stem: str = ""
@@ -147,7 +149,9 @@ def retried(
         stem=job.stem,
         created_s=now_s,
         priority=job.priority,
-        parent_id=job.id,
+        # Again what was varied is a variation of the same take.
+        parent_id=job.parent_id if job.parent_take else job.id,
+        parent_take=job.parent_take,
         inputs=inputs,
         # The same seed asks for the same takes; others may be made by whatever the machine has now.
         threads=job.threads if seed == job.spec.seed else 0,

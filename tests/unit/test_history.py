@@ -23,7 +23,7 @@ from daw_bridge.jobs.estimate import JobDuration
 from daw_bridge.jobs.state import InputFile, InvalidTransition, Job, JobState
 from engine.errors import BadJson, NotFound, OutputError, SpecError, UnsupportedVersion
 from engine.spec_json import digest, spec_to_json
-from engine.types import Condition, ConditionKind, ErrorCode, ErrorInfo
+from engine.types import Condition, ConditionKind, ErrorCode, ErrorInfo, Region, Task
 from tests.unit.histories import SetClock, a_job, a_spec, a_take, written_take
 
 NEXT = "ALTER TABLE jobs ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';"
@@ -376,3 +376,30 @@ def test_the_spec_of_another_take_is_read_strictly(history: History) -> None:
         history._database.execute("UPDATE specs SET json = 'rain'")
     with pytest.raises(BadJson):
         history.job("A")
+
+
+def test_a_job_is_of_the_take_that_it_varies_or_that_its_region_is(tmp_path: Path) -> None:
+    with History.open(tmp_path / "history.db") as history:
+        book = JobBook(history)
+        book.submit(a_spec(), str(tmp_path / "out"), "rain")
+        started = book.start_next()
+        assert started is not None
+        paths = [written_take(started, number).path for number in (1, 2)]
+        for number in (1, 2):
+            book.add_take(started.id, a_take(started, number))
+        book.finish(started.id, 1.0, None)
+        varied = book.submit(a_spec("varied"), str(tmp_path), "varied", take_path=paths[1])
+        book.cancel(varied.id)
+        again = book.retry(varied.id)
+        region = Region(path=paths[0])
+        edit = book.submit(a_spec(task=Task.TRANSFER, duration_s=None, region=region), str(tmp_path), "edit")
+        other = book.submit(a_spec("other"), str(tmp_path), "other", take_path=str(tmp_path / "loop.wav"))
+        found = {entry.id: (entry.of_job, entry.of_take) for entry in history.entries()}
+        assert found == {
+            started.id: ("", 0),
+            varied.id: (started.id, 2),
+            again.id: (started.id, 2),
+            edit.id: (started.id, 1),
+            other.id: ("", 0),
+        }
+        assert history.job(again.id).parent_take == 2
