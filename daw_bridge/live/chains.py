@@ -26,10 +26,14 @@ _Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """All chains by name, in their order; which are the program's; and why files of the folder are none."""
+    """All chains by name, in their order; which are the program's; why files of the folder are none.
+
+    changed are those of the user's in the place of one of the program's, which deleting them brings back.
+    """
 
     chains: dict[str, Chain] = field(default_factory=dict)
     shipped: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
     damaged: dict[str, EngineError] = field(default_factory=dict)
 
 
@@ -68,9 +72,12 @@ class ChainStore:
         named, damaged = self._named()
         chains = {name: entry.chain for name, entry in named.items() if entry.chain is not None}
         of_program = {name for name, entry in named.items() if entry.path.parent == self._factory}
+        chains |= self._unwritten
+        shipped = of_program - self._unwritten.keys()
         return Listing(
-            chains=dict(sorted((chains | self._unwritten).items())),
-            shipped=frozenset(of_program - self._unwritten.keys()),
+            chains=dict(sorted(chains.items())),
+            shipped=frozenset(shipped),
+            changed=frozenset(name for name in chains.keys() - shipped if self._files.has_shipped(name)),
             damaged=damaged,
         )
 

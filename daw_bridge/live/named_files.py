@@ -56,6 +56,14 @@ class NamedFiles:
                 return path
         raise self.missing(name)
 
+    def is_shipped(self, path: Path) -> bool:
+        """Tell whether a file is one of those that the program brings."""
+        return path.parent == self.factory
+
+    def has_shipped(self, name: str) -> bool:
+        """Tell whether the program brings something of this name, which the user's may hide."""
+        return self.factory is not None and (self.factory / file_name(name, self.suffix)).exists()
+
     def own(self, name: str) -> Path:
         """Return where the user's file of a name is or would be; raises SpecError where it is no name."""
         return self.folder / file_name(name, self.suffix)

@@ -106,7 +106,13 @@ class PresetListDone(Answer):
     """Tell the presets."""
 
     count: int = arg(COUNT)
-    presets: dict[str, Any] = arg(Json("values of each by its name", {"warm pads": {"steps": 20}}))
+    presets: dict[str, Any] = arg(
+        Json(
+            'values of each by its name, under "presets"; "shipped" are the program\'s, "changed" are '
+            "the user's in the place of one of these",
+            {"presets": {"warm pads": {"steps": 20}}},
+        )
+    )
 
 
 @request("preset/list", answer=PresetListDone)
@@ -126,6 +132,10 @@ class PresetSave(Request):
     """Keep all parameters under a name, in the place of what it held."""
 
     name: str = arg(PRESET)
+    values: dict[str, Any] = arg(
+        Json("values by the names of parameters, and perhaps prompt_b; none keeps all", {"steps": 20}),
+        default={},
+    )
 
 
 @request("preset/delete", answer=Done)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daw_bridge.live.chain_edits import added, effect_at, effect_of, moved, with_value, without
+from daw_bridge.live.chains import Listing
 from daw_bridge.messages.answers import Done
 from daw_bridge.messages.chains import (
     ChainAdd,
@@ -55,10 +56,7 @@ class ChainDesk:
 
     def _list(self, _: Session, request: ChainList) -> ChainListDone:
         listing = self._keeper.store.list()
-        chains = {
-            name: _summary(chain) | ({"shipped": True} if name in listing.shipped else {})
-            for name, chain in listing.chains.items()
-        }
+        chains = {name: _summary(chain) | _origin(name, listing) for name, chain in listing.chains.items()}
         damaged = {"damaged": {file: error.message for file, error in listing.damaged.items()}}
         content = room.table("chains", chains) | (damaged if listing.damaged else {})
         count = len(content["chains"])
@@ -108,6 +106,12 @@ class ChainDesk:
         if not effects:
             raise NotFound(f"there is no effect {request.name!r}", f"There are {', '.join(EFFECTS)}.")
         return ChainEffectsDone(rid=request.rid, count=len(effects), effects=effects)
+
+
+def _origin(name: str, listing: Listing) -> dict[str, Any]:
+    if name in listing.shipped:
+        return {"shipped": True}
+    return {"changed": True} if name in listing.changed else {}
 
 
 def _summary(chain: Chain) -> dict[str, Any]:

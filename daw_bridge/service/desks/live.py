@@ -10,7 +10,7 @@ from collections.abc import Callable
 from daw_bridge.live.board import ParameterBoard
 from daw_bridge.live.deliveries import Deliveries
 from daw_bridge.live.morph import Preset
-from daw_bridge.live.presets import PresetStore
+from daw_bridge.live.presets import PresetStore, preset_of_values
 from daw_bridge.messages.answers import Done
 from daw_bridge.messages.arguments import ParameterValue
 from daw_bridge.messages.live import (
@@ -104,6 +104,8 @@ class LiveDesk:
         presets = {name: preset_as_json(preset) for name, preset in listing.presets.items()}
         damaged = {"damaged": {file: error.message for file, error in listing.damaged.items()}}
         content = table("presets", presets) | (damaged if listing.damaged else {})
+        there = content["presets"].keys()
+        content |= {"shipped": sorted(listing.shipped & there), "changed": sorted(listing.changed & there)}
         count = len(content["presets"])
         return PresetListDone(rid=request.rid, count=count, presets=without(content, "damaged"))
 
@@ -112,7 +114,8 @@ class LiveDesk:
         return Done(rid=request.rid, request="preset/load")
 
     def _save(self, _: Session, request: PresetSave) -> Done:
-        self._presets.save(request.name, self._board.snapshot())
+        preset = preset_of_values(request.values) if request.values else self._board.snapshot()
+        self._presets.save(request.name, preset)
         return Done(rid=request.rid, request="preset/save")
 
     def _delete(self, _: Session, request: PresetDelete) -> Done:

@@ -1,0 +1,22 @@
+"""What most tests of a client against a service begin with; a module that needs another kind makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.services import Client, Served, served, tcp_of
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path / "home") as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Served) -> Iterator[Client]:
+    with tcp_of(service) as made:
+        yield made
