@@ -18,13 +18,14 @@ from daw_bridge.history.entries import Freed, JobEntry, TakeEntry
 from daw_bridge.jobs.estimate import JobDuration
 from daw_bridge.jobs.state import InvalidTransition, Job, JobState
 from engine.errors import EngineError, NotFound, SpecError
-from engine.types import ErrorInfo
+from engine.types import ErrorInfo, Task
 
 REMEMBERED_DURATIONS = 2000
 _PAUSED = "paused"
 NEWEST = 2**63 - 1
 _WANTED = """
 WHERE jobs.job_seq < :before_seq AND (:state IS NULL OR jobs.state = :state)
+  AND (:task IS NULL OR specs.task = :task)
   AND (:parent_id IS NULL OR jobs.parent_id = :parent_id) AND (NOT :favourites OR favourites > 0)
   AND NOT EXISTS (SELECT 1 FROM json_each(:terms) WHERE instr(specs.words, json_each.value) = 0)
 """
@@ -149,6 +150,7 @@ class History:
         *,
         state: JobState | None = None,
         favourites: bool = False,
+        task: Task | None = None,
         parent_id: str | None = None,
         before_seq: int = NEWEST,
         limit: int = 50,
@@ -166,6 +168,7 @@ class History:
             state=state.value if state else None,
             parent_id=None if parent_id is None else storable(parent_id),
             favourites=favourites,
+            task=task.value if task else None,
             terms=json.dumps(terms),
             match=match,
             limit=limit,

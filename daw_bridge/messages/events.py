@@ -11,10 +11,9 @@ from typing import Self
 from daw_bridge.messages.answers import CODE, ETA, HINT, JOB_ID, SENTENCE, shortened
 from daw_bridge.messages.arguments import INT32_MAX, Number, Text, Whole, arg, file_path
 from daw_bridge.messages.base import Reply, reply
+from daw_bridge.messages.jobs import JOB_STATES
 from daw_bridge.messages.parameters import MAX_SEED
 from engine.types import MAX_TAKES, ErrorCode, ErrorInfo
-
-JOB_STATES = ("queued", "running", "finished", "failed", "cancelled")
 
 SEQ = Whole("number of the event", 3, 0, INT32_MAX)
 STEPS = Whole("steps of this stage", 20, 0, INT32_MAX)

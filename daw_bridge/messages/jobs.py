@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from daw_bridge.jobs.state import MAX_PRIORITY
+from daw_bridge.jobs.state import MAX_PRIORITY, JobState
 from daw_bridge.messages.answers import COUNT, JOB_ID, Accepted, Done
 from daw_bridge.messages.arguments import IDENTIFIER, INT32_MAX, Json, JsonOrPath, Text, Whole, arg, file_path
 from daw_bridge.messages.base import Answer, Request, reply, request
@@ -12,6 +12,7 @@ from daw_bridge.messages.parameters import PROMPT, SECONDS, STRENGTH
 
 MAX_LISTED = 1_000
 MAX_THREADS = 1_024
+JOB_STATES = tuple(state.value for state in JobState)
 
 OPTIONS = Json("other keys of the spec, as in the JSON beside any take", {"seed": 7, "takes": 3})
 PRIORITY = Whole("jobs of a higher one go first", 0, -MAX_PRIORITY, MAX_PRIORITY)
@@ -26,6 +27,9 @@ SEED_STEP: Any = Whole(
 THREADS = Whole("threads to calculate with, for the same bits again; 0 as many as usual", 2, 0, MAX_THREADS)
 LIMIT = Whole("how many at most", 50, 1, MAX_LISTED)
 OFFSET = Whole("how many to leave out first", 0, 0, INT32_MAX)
+BEFORE = Whole(
+    "only those before the job of this seq, for the next page whatever comes; 0 all", 0, 0, INT32_MAX
+)
 
 
 @request("generate", answer=Accepted)
@@ -135,6 +139,10 @@ class JobList(Request):
 
     limit: int = arg(LIMIT, default=50)
     offset: int = arg(OFFSET, default=0)
+    state: str = arg(
+        Text("only jobs of this state; empty for all", "", choices=("", *JOB_STATES)), default=""
+    )
+    before: int = arg(BEFORE, default=0)
 
 
 @reply("done", about="job/info")

@@ -8,10 +8,12 @@ from daw_bridge.messages.answers import COUNT, JOB_ID, Done
 from daw_bridge.messages.arguments import Flag, Json, Number, Text, Whole, arg, file_path
 from daw_bridge.messages.base import Answer, Request, reply, request
 from daw_bridge.messages.events import TAKE_INDEX
-from daw_bridge.messages.jobs import LIMIT, OFFSET
+from daw_bridge.messages.jobs import BEFORE, LIMIT, OFFSET
 from daw_bridge.messages.parameters import MAX_SEED
+from engine.types import Task
 
 BYTES = Whole("size of files", 20_000_000_000, 0, MAX_SEED, "bytes")
+_TASKS = ("", *(task.value for task in Task))
 GAIN = Number("gain that brings both to one level, with room for their peaks", -2.5, -200.0, 0.0, "dB")
 
 
@@ -124,6 +126,9 @@ class HistorySearch(Request):
     text: str = arg(Text("words; none finds all", "rain"))
     limit: int = arg(LIMIT, default=50)
     offset: int = arg(OFFSET, default=0)
+    favourites: bool = arg(Flag("only those with a favourite take", True), default=False)
+    task: str = arg(Text("only those of this task; empty for all", "", choices=_TASKS), default="")
+    before: int = arg(BEFORE, default=0)
 
 
 @reply("done", about="history/delete")

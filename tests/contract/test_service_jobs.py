@@ -58,7 +58,7 @@ from daw_bridge.service import app
 from engine.spec_json import spec_to_dict
 from engine.types import ErrorCode, ErrorInfo, EventKind, Region, RenderSpec, Task
 from tests.contract.services import QUIET_S, Client, Served, client_of, served, tcp_of, udp_of
-from tests.contract.stub_worker import MODELS, THREADS
+from tests.contract.stub_worker import AUDIO, MODELS, THREADS
 
 OOM = ErrorInfo(code=ErrorCode.OOM, message="no memory is left", hint="Take less.")
 
@@ -418,6 +418,62 @@ def test_jobs_are_listed_newest_first_in_pages(client: Client) -> None:
     ]
 
 
+def test_jobs_of_one_state_are_listed_with_where_they_stand(client: Client, service: Served) -> None:
+    first = client.generate("first")
+    client.end_of(first)
+    running = held(service, client)
+    waiting = [client.generate(prompt, priority=priority) for prompt, priority in (("a", 0), ("b", 1))]
+
+    def listed(**which: Any) -> list[dict[str, Any]]:
+        return client.done(JobList(rid="-", **which)).jobs["jobs"]
+
+    assert [(one["id"], one["position"]) for one in listed(state="queued")] == [
+        (waiting[1], 0),
+        (waiting[0], 1),
+    ]
+    (found,) = listed(state="running")
+    assert found["id"] == running and {"eta_s", "fraction"} <= found.keys()
+    (ended,) = listed(state="finished")
+    assert ended["id"] == first and "position" not in ended
+    newest = listed(limit=2)
+    assert [one["id"] for one in listed(before=newest[-1]["seq"])] == [running, first]
+
+
+def test_past_jobs_are_found_by_task_and_favourites(client: Client, service: Served) -> None:
+    source = service.folders.state / "loop.wav"
+    source.write_bytes(AUDIO)
+    edited = transferred(client, source)
+    made = client.generate("warm rain")
+    for job_id in (edited, made):
+        client.end_of(job_id)
+    client.done(TakeRate(rid="-", job_id=made, index=0, rating=1))
+
+    def found(**which: Any) -> list[str]:
+        return [one["id"] for one in client.done(HistorySearch(rid="-", text="", **which)).jobs["jobs"]]
+
+    assert found(task="transfer") == [edited]
+    assert found(favourites=True) == [made]
+    assert found(favourites=True, task="transfer") == []
+
+
+def test_a_job_tells_which_take_it_began_with(client: Client, service: Served) -> None:
+    source = service.folders.state / "loop.wav"
+    source.write_bytes(AUDIO)
+    first = transferred(client, source)
+    client.end_of(first)
+    (take,) = client.done(TakeList(rid="-", job_id=first)).takes["takes"]
+    second = transferred(client, Path(take["path"]))
+    client.end_of(second)
+    again = client.done(JobRetry(rid="-", job_id=second)).job_id
+    client.end_of(again)
+    told = {one["id"]: one for one in client.done(HistorySearch(rid="-", text="")).jobs["jobs"]}
+    assert [(told[job]["of_job"], told[job]["of_take"]) for job in (first, second, again)] == [
+        ("", 0),
+        (first, 1),
+        (first, 1),
+    ]
+
+
 def test_a_job_is_told_of_while_it_waits_runs_and_after(client: Client, service: Served) -> None:
     running = held(service, client)
     waiting = client.generate("later")
@@ -528,6 +584,10 @@ def test_a_service_that_ends_on_purpose_tells_who_listens(tmp_path: Path) -> Non
             told = client.next(lambda reply: isinstance(reply, EngineEnding))
             assert told.unfinished == 2
         assert [reply for reply in listener.replies if isinstance(reply, EngineEnding)] == [told]
+
+
+def transferred(client: Client, path: Path) -> str:
+    return str(client.done(Transfer(rid="-", path=str(path), prompt="a harp", strength=0.5)).job_id)
 
 
 def edit(service: Served, client: Client, path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from daw_bridge.history.entries import JobEntry
+from daw_bridge.history.history import NEWEST
 from daw_bridge.jobs.state import Job, JobState
 from daw_bridge.messages.answers import Accepted, Done
 from daw_bridge.messages.jobs import (
@@ -44,7 +45,7 @@ from daw_bridge.service.session import Session
 from daw_bridge.spec_options import stem_of
 from engine.chains import Effect
 from engine.spec_json import spec_to_dict
-from engine.types import Condition, ConditionKind, RenderSpec
+from engine.types import Condition, ConditionKind, RenderSpec, Task
 
 JobRequest = Generate | Transfer | Inpaint | Superres | Submit
 SpecOf = Callable[[JobRequest, Callable[[str], str]], RenderSpec]
@@ -151,12 +152,24 @@ class JobDesk:
         return JobMoveDone(rid=request.rid, position=self._book.queue.position(job.id))
 
     def _list(self, _: Session, request: JobList) -> JobListDone:
-        entries = self._book.history.entries(limit=request.limit, offset=request.offset)
-        jobs = listing("jobs", map(told, entries))
+        entries = self._book.history.entries(
+            state=JobState(request.state) if request.state else None,
+            before_seq=request.before or NEWEST,
+            limit=request.limit,
+            offset=request.offset,
+        )
+        jobs = listing("jobs", map(self._listed, entries))
         return JobListDone(rid=request.rid, count=len(jobs["jobs"]), jobs=jobs)
 
     def _search(self, _: Session, request: HistorySearch) -> HistorySearchDone:
-        found = self._book.history.entries(request.text, limit=request.limit, offset=request.offset)
+        found = self._book.history.entries(
+            request.text,
+            favourites=request.favourites,
+            task=Task(request.task) if request.task else None,
+            before_seq=request.before or NEWEST,
+            limit=request.limit,
+            offset=request.offset,
+        )
         jobs = listing("jobs", map(told, found))
         return HistorySearchDone(rid=request.rid, count=len(jobs["jobs"]), jobs=jobs)
 
@@ -174,6 +187,16 @@ class JobDesk:
         job = self._book.history.job(request.job_id)
         # A mask may be longer than an answer.
         return JobInfoDone(rid=request.rid, job=without(self._told(job), "spec", "takes"))
+
+    def _listed(self, entry: JobEntry) -> dict[str, Any]:
+        """Return a line with where the job waits, or how far it is."""
+        content = told(entry)
+        if entry.state is JobState.QUEUED:
+            content["position"] = self._book.queue.position(entry.id)
+        elif entry.state is JobState.RUNNING:
+            (job,) = (one for one in self._book.queue.active if one.id == entry.id)
+            content |= {"eta_s": self._runs.eta_s(job), "fraction": self._runs.fraction(entry.id)}
+        return content
 
     def _told(self, job: Job) -> dict[str, Any]:
         content: dict[str, Any] = {
