@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,9 @@ import click
 
 from daw_bridge.client.jobs import Client
 from daw_bridge.display import JobDisplay, say, show_takes, shown_path
-from daw_bridge.messages.jobs import MAX_THREADS
 from daw_bridge.messages.service import AudioRecall, AudioRecallDone
 from daw_bridge.option_types import Number
+from daw_bridge.recalling import threads_of, varied
 from daw_bridge.spec_options import whole_path
 from engine.errors import SpecError
 from engine.spec_json import spec_from_dict, spec_to_dict
@@ -87,33 +85,12 @@ def recall(
             title = "varied" if vary else "again" if _is_as_it_was(found) else "changed"
             with JobDisplay(title) as display:
                 wanted = varied(spec, vary, takes) if vary else spec
-                stem, threads = f"{file.stem}-{title}", _threads(found.details)
+                stem, threads = f"{file.stem}-{title}", threads_of(found.details)
                 show_takes(client.render(wanted, out, stem, display.show, threads=threads))
 
 
 def _is_as_it_was(found: AudioRecallDone) -> bool:
     return "changed" not in (found.source, found.model)
-
-
-def _threads(details: Mapping[str, Any]) -> int:
-    """Return with how many threads a take was calculated, 0 if nobody knows."""
-    threads = details.get("threads")
-    return threads if isinstance(threads, int) and 0 <= threads <= MAX_THREADS else 0
-
-
-def varied(spec: RenderSpec, amount: float, takes: int) -> RenderSpec:
-    """Return a spec for new variations of a take, which its own spec gives alone.
-
-    Raises:
-        SpecError: the take is a variation itself, and so has no noise of its own to start from.
-    """
-    if spec.variation:
-        raise SpecError(
-            "this take is a variation itself",
-            f"Vary the one it was made from, with less of --vary: it has seed {spec.seed}.",
-        )
-    drawn = secrets.randbelow(2**31)
-    return replace(spec.unbatched(), variation=amount, variation_seed=drawn, takes=takes)
 
 
 def _json(spec: RenderSpec) -> Iterator[str]:

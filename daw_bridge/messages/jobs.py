@@ -6,9 +6,20 @@ from typing import Any
 
 from daw_bridge.jobs.state import MAX_PRIORITY, JobState
 from daw_bridge.messages.answers import COUNT, JOB_ID, Accepted, Done
-from daw_bridge.messages.arguments import IDENTIFIER, INT32_MAX, Json, JsonOrPath, Text, Whole, arg, file_path
+from daw_bridge.messages.arguments import (
+    IDENTIFIER,
+    INT32_MAX,
+    Json,
+    JsonOrPath,
+    Number,
+    Text,
+    Whole,
+    arg,
+    file_path,
+)
 from daw_bridge.messages.base import Answer, Request, reply, request
 from daw_bridge.messages.parameters import PROMPT, SECONDS, STRENGTH
+from engine.types import MAX_TAKES
 
 MAX_LISTED = 1_000
 MAX_THREADS = 1_024
@@ -100,6 +111,25 @@ class Submit(Request):
     stem: str = arg(STEM, default="")
     preview_every: int = arg(PREVIEW_EVERY, default=0)
     threads: int = arg(THREADS, default=0)
+
+
+@request("recall", answer=Accepted)
+class Recall(Request):
+    """Make a take again from its file alone, or variations of it."""
+
+    path: str = arg(file_path("a take's audio file", "rain_1.wav"))
+    vary: float = arg(
+        Number("how far from the take: 0 makes it again, 1 has nothing of it", 0.3, 0.0, 1.0), default=0.0
+    )
+    takes: int = arg(Whole("how many variations", 4, 1, MAX_TAKES), default=1)
+    source: str = arg(
+        file_path("where its source lies now; empty as it was", "loop.wav", fewest=0), default=""
+    )
+    priority: int = arg(PRIORITY, default=0)
+    slot: str = arg(SLOT, default="")
+    folder: str = arg(FOLDER, default="")
+    stem: str = arg(STEM, default="")
+    preview_every: int = arg(PREVIEW_EVERY, default=0)
 
 
 @reply("done", about="cancel")

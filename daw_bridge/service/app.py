@@ -173,6 +173,7 @@ class Service:
             ),
             require_allowed=self._keeper.require_allowed,
             refuse=self._refusals.check,
+            recipe_of=lambda path, source: self._chores.ask("recall", {"path": path, "source": source}),
             folder=self._folders.takes,
         )
         connection = ConnectionDesk(

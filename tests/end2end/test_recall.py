@@ -11,7 +11,10 @@ import pytest
 import soundfile
 from wavinfo import WavInfoReader
 
-from tests.end2end.homes import Home
+from daw_bridge.client.jobs import Client
+from daw_bridge.messages.jobs import Recall
+from engine.errors import EngineError
+from tests.end2end.homes import Home, wait_until
 
 
 def samples(path: Path) -> np.ndarray:
@@ -52,6 +55,19 @@ def test_a_stray_take_is_rendered_again_bit_for_bit(lived_in: Home, take: Path) 
     made = take.parent / "again" / "stray file-again_1.wav"
     assert f"again/{made.name}  (seed {spec['seed']}, " in again.stdout
     assert np.array_equal(samples(made), samples(take))
+
+
+def test_a_client_of_the_service_gets_a_take_again_or_varied(lived_in: Home, take: Path) -> None:
+    with Client(lived_in.folders) as client:
+        again = client.ask(Recall(rid="-", path=str(take))).job_id
+        varied = client.ask(Recall(rid="-", path=str(take), vary=0.5, takes=2)).job_id
+        with pytest.raises(EngineError, match="takes does not go without vary"):
+            client.ask(Recall(rid="-", path=str(take), takes=2))
+    wait_until(lambda: all(job.state.is_terminal for job in lived_in.jobs()), "the end of both jobs")
+    jobs = {job.id: job for job in lived_in.jobs()}
+    assert np.array_equal(samples(Path(jobs[again].takes[0].path)), samples(take))
+    assert (jobs[varied].spec.variation, jobs[varied].spec.takes, len(jobs[varied].takes)) == (0.5, 2, 2)
+    assert not np.array_equal(samples(Path(jobs[varied].takes[0].path)), samples(take))
 
 
 @pytest.mark.parametrize(

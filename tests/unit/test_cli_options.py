@@ -16,7 +16,7 @@ from daw_bridge.demo import demo_jobs, example_clip
 from daw_bridge.display import complain, fraction
 from daw_bridge.models_cli import table
 from daw_bridge.option_types import Numbers
-from daw_bridge.recall_cli import varied
+from daw_bridge.recalling import varied
 from daw_bridge.service.config import Folders
 from daw_bridge.spec_options import (
     Weight,

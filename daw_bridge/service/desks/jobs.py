@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from daw_bridge.messages.jobs import (
     JobMove,
     JobMoveDone,
     JobRetry,
+    Recall,
     Submit,
     Superres,
     Transfer,
@@ -36,6 +37,7 @@ from daw_bridge.messages.takes import (
     HistoryTidy,
     HistoryTidyDone,
 )
+from daw_bridge.recalling import threads_of, varied
 from daw_bridge.service.audience import Audience
 from daw_bridge.service.desk import Handlers
 from daw_bridge.service.paths import Paths
@@ -44,12 +46,15 @@ from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
 from daw_bridge.spec_options import stem_of
 from engine.chains import Effect
-from engine.spec_json import spec_to_dict
+from engine.errors import SpecError
+from engine.spec_json import spec_from_dict, spec_to_dict
 from engine.types import Condition, ConditionKind, RenderSpec, Task
 
 JobRequest = Generate | Transfer | Inpaint | Superres | Submit
 SpecOf = Callable[[JobRequest, Callable[[str], str]], RenderSpec]
 Refuse = Callable[[RenderSpec], None]
+# Of a take's file, and of where its source lies now, empty as it was.
+RecipeOf = Callable[[str, str], Awaitable[Mapping[str, Any]]]
 
 
 class RequireAllowed(Protocol):
@@ -69,6 +74,7 @@ class JobDesk:
         *,
         spec_of: SpecOf,
         refuse: Refuse,
+        recipe_of: RecipeOf,
         folder: Path,
         require_allowed: RequireAllowed,
     ) -> None:
@@ -78,6 +84,7 @@ class JobDesk:
         self._paths = paths
         self._spec_of = spec_of
         self._refuse = refuse
+        self._recipe_of = recipe_of
         self._folder = folder
         self._require_allowed = require_allowed
 
@@ -90,6 +97,7 @@ class JobDesk:
             JobInfo: self._info,
             JobList: self._list,
             JobMove: self._move,
+            Recall: self._recall,
             JobRetry: self._retry,
             HistorySearch: self._search,
             HistoryDelete: self._delete,
@@ -98,22 +106,44 @@ class JobDesk:
 
     def _submit(self, session: Session, request: JobRequest) -> Accepted:
         spec = self._spec_of(request, lambda path: self._paths.text(session, path))
+        threads = request.threads if isinstance(request, Submit) else 0
+        return self._queued(session, request, spec, threads)
+
+    async def _recall(self, session: Session, request: Recall) -> Accepted:
+        path = self._paths.readable(session, request.path)
+        source = self._paths.readable(session, request.source) if request.source else ""
+        recipe = await self._recipe_of(path, source)
+        spec = spec_from_dict(recipe["spec"])
+        if request.vary:
+            spec = varied(spec, request.vary, request.takes)
+        elif request.takes > 1:
+            raise SpecError("takes does not go without vary above 0", "More of one take are all the same.")
+        return self._queued(session, request, spec, threads_of(recipe["details"]))
+
+    def _queued(
+        self, session: Session, request: JobRequest | Recall, spec: RenderSpec, threads: int
+    ) -> Accepted:
         spec = self._with_paths(session, spec)
         self._refuse(spec)
         folder = self._paths.folder(session, request.folder) if request.folder else str(self._folder)
         stem = request.stem or stem_of(spec)
         replaced = self._book.queue.in_slot(request.slot)
-        threads = request.threads if isinstance(request, Submit) else 0
         job = self._book.submit(
-            spec, folder, stem, priority=request.priority, slot=request.slot, threads=threads
+            spec,
+            folder,
+            stem,
+            priority=request.priority,
+            slot=request.slot,
+            threads=threads,
+            take_path=request.path if isinstance(request, Recall) else "",
         )
         if replaced is not None:
             self._runs.ended(self._book.history.job(replaced.id))
         return self._accepted(session, request.rid, job, request.preview_every)
 
     def _with_paths(self, session: Session, spec: RenderSpec) -> RenderSpec:
-        """Return the spec with the whole paths of files that are there."""
-        if spec.region is not None:
+        """Return the spec with the whole paths of files that are there; a generation reads no region."""
+        if spec.region is not None and (spec.task.needs_region or spec.region.path):
             path = self._paths.readable(session, spec.region.path)
             spec = replace(spec, region=replace(spec.region, path=path))
         if spec.delivery is not None and spec.delivery.chain is not None:
