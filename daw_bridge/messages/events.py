@@ -1,7 +1,7 @@
 """Job events: what happens to jobs, told to subscribers without being asked.
 
 seq counts a job's events from 0. Progress and previews repeat the number of the event before them, since they
-may be left out; so a gap tells that something else was lost.
+may be left out; so a gap tells that something else was lost. What job/watch brings repeats it too.
 """
 
 from __future__ import annotations

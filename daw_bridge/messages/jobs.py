@@ -212,6 +212,13 @@ class JobMove(Request):
     position: int = arg(Whole("jobs before it", 0, 0, INT32_MAX))
 
 
+@request("job/watch", answer=Done)
+class JobWatch(Request):
+    """Be told of a job again, as after the service has died: what it has become so far, then what follows."""
+
+    job_id: str = arg(JOB_ID)
+
+
 @request("job/ack", answer=Done)
 class JobAck(Request):
     """Say that the last event of a job was seen, so that it is not sent again."""

@@ -6,7 +6,7 @@ import asyncio
 import fnmatch
 import math
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from daw_bridge.messages.arguments import ParameterValue
@@ -119,13 +119,15 @@ class Audience:
 
     def tell(self, job_id: str, event: Reply) -> None:
         """Tell an event of a job to all whom it concerns."""
-        now_s = self._clock()
-        is_end = isinstance(event, JobDoneEvent | JobFailEvent)
         for listener in tuple(self._listeners.values()):
-            if listener.wants_all or job_id in listener.own_jobs:
-                _send(listener.peer, listener.feed.offer(event, now_s))
-            if is_end:
-                listener.own_jobs.pop(job_id, None)
+            self._offer(listener, job_id, event)
+        self._schedule()
+
+    def retell(self, peer: Peer, job_id: str, events: Iterable[Reply]) -> None:
+        """Tell one peer events of a job, of which others know."""
+        if (listener := self._listeners.get(peer.target)) is not None:
+            for event in events:
+                self._offer(listener, job_id, event)
         self._schedule()
 
     def tell_all(self, event: Reply) -> None:
@@ -144,6 +146,12 @@ class Audience:
         if self._timer is not None:
             self._timer.cancel()
         self._listeners.clear()
+
+    def _offer(self, listener: _Listener, job_id: str, event: Reply) -> None:
+        if listener.wants_all or job_id in listener.own_jobs:
+            _send(listener.peer, listener.feed.offer(event, self._clock()))
+        if isinstance(event, JobDoneEvent | JobFailEvent):
+            listener.own_jobs.pop(job_id, None)
 
     def _tell_values(self) -> None:
         """Tell the values whose time has come; who reads nothing is told the latest once it reads again."""

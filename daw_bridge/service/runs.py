@@ -7,7 +7,7 @@ import itertools
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from daw_bridge.jobs.progress import number
 from daw_bridge.jobs.size import Stages
 from daw_bridge.jobs.state import Job, JobState
 from daw_bridge.jobs.stopwatch import Stopwatch
+from daw_bridge.messages.base import Reply
 from daw_bridge.messages.events import (
     MAX_NOTE,
     JobDoneEvent,
@@ -130,9 +131,16 @@ class Runs:
         return len(jobs)
 
     def told_state(self, job: Job) -> None:
-        position = self.book.queue.position(job.id) if job.state is JobState.QUEUED else 0
-        event = JobStateEvent(job_id=job.id, seq=self._seq(job.id), state=job.state.value, position=position)
-        self._audience.tell(job.id, event)
+        self._audience.tell(job.id, self._state_of(job, self._seq(job.id)))
+
+    def so_far(self, job: Job) -> Iterator[Reply]:
+        """Yield what a job has become: its state, its takes, and its end if that has come."""
+        seq = self._last_seq(job.id)
+        yield self._state_of(job, seq)
+        for index in range(len(job.takes)):
+            yield take_of(job, index, seq)
+        if job.state.is_terminal:
+            yield end_of(job, seq)
 
     def ended(self, job: Job) -> None:
         """Tell that a job has ended, and how."""
@@ -258,22 +266,7 @@ class Runs:
         take = take_from_dict({name: value for name, value in payload.items() if name != "threads"})
         threads = int(number(payload, "threads"))
         job = await self._written(lambda: self.book.add_take(run.job.id, take, threads))
-        event = JobTakeEvent(
-            job_id=job.id,
-            seq=self._seq(job.id),
-            index=len(job.takes) - 1,
-            path=take.path,
-            clap_score=take.clap_score,
-            score=take.clap_score if take.score is None else take.score,
-            seed=take.seed,
-            peak_db=take.peak_db,
-            rms_db=take.rms_db,
-            length_samples=take.length_samples,
-            spec_digest=take.spec_digest,
-            dry=take.dry,
-            note=take.note[:MAX_NOTE],
-        )
-        self._audience.tell(job.id, event)
+        self._audience.tell(job.id, take_of(job, len(job.takes) - 1, self._seq(job.id)))
 
     async def _written(self, change: Callable[[], T]) -> T:
         """Change the book, again and again while the disk is full: what has happened must be written."""
@@ -312,13 +305,17 @@ class Runs:
         )
         self._audience.tell(run.job.id, event)
 
+    def _state_of(self, job: Job, seq: int) -> JobStateEvent:
+        position = self.book.queue.position(job.id) if job.state is JobState.QUEUED else 0
+        return JobStateEvent(job_id=job.id, seq=seq, state=job.state.value, position=position)
+
     def _seq(self, job_id: str) -> int:
         seq = self._next_seq[job_id]
         self._next_seq[job_id] = seq + 1
         return seq
 
     def _last_seq(self, job_id: str) -> int:
-        return max(0, self._next_seq[job_id] - 1)
+        return max(0, self._next_seq.get(job_id, 0) - 1)
 
 
 # With these the worker may have ended, and what it had in memory with it.
@@ -342,6 +339,26 @@ def _seen(run: _Run, payload: Mapping[str, object]) -> Stages:
     """Return where a job's time went, and the sizes that only its worker knows."""
     sizes = (number(payload, "canvas_s"), number(payload, "audio_s"))
     return replace(run.watch.stages(), canvas_s=sizes[0], audio_s=sizes[1])
+
+
+def take_of(job: Job, index: int, seq: int) -> JobTakeEvent:
+    """Return the event that tells of a take of a job."""
+    take = job.takes[index]
+    return JobTakeEvent(
+        job_id=job.id,
+        seq=seq,
+        index=index,
+        path=take.path,
+        clap_score=take.clap_score,
+        score=take.clap_score if take.score is None else take.score,
+        seed=take.seed,
+        peak_db=take.peak_db,
+        rms_db=take.rms_db,
+        length_samples=take.length_samples,
+        spec_digest=take.spec_digest,
+        dry=take.dry,
+        note=take.note[:MAX_NOTE],
+    )
 
 
 def end_of(job: Job, seq: int) -> JobDoneEvent | JobFailEvent:

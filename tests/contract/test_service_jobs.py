@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from daw_bridge.messages.jobs import (
     JobList,
     JobMove,
     JobRetry,
+    JobWatch,
     Submit,
     Transfer,
 )
@@ -188,6 +190,36 @@ def test_an_end_is_told_again_over_udp_until_it_is_acknowledged(service: Served)
         for client in (polite, safe):
             client.listen(QUIET_S)
             assert sum(isinstance(reply, JobDoneEvent) for reply in client.replies) == 1
+
+
+def test_a_job_is_watched_by_whoever_knows_its_id(either: Client, client: Client, service: Served) -> None:
+    job_id = held(service, client)
+    either.done(JobWatch(rid="-", job_id=job_id))
+    service.release()
+    either.end_of(job_id)
+    assert kinds(either.events(job_id)) == ["running", "JobTakeEvent", "finished", "JobDoneEvent"]
+
+
+def test_who_watches_too_late_is_told_what_there_was(either: Client, client: Client) -> None:
+    job_id = client.generate(options={"takes": 2})
+    client.end_of(job_id)
+    either.done(JobWatch(rid="-", job_id=job_id))
+    assert either.end_of(job_id) == replace(client.end_of(job_id), seq=0)
+    takes = [
+        [one for one in each.events(job_id) if isinstance(one, JobTakeEvent)] for each in (either, client)
+    ]
+    assert takes[0] == [replace(take, seq=0) for take in takes[1]]
+    assert kinds(either.events(job_id)) == ["finished", "JobTakeEvent", "JobTakeEvent", "JobDoneEvent"]
+
+
+def test_who_watches_a_failed_job_is_told_why(either: Client, client: Client, service: Served) -> None:
+    service.manner.fails_with = OOM
+    job_id = client.generate()
+    client.end_of(job_id)
+    either.done(JobWatch(rid="-", job_id=job_id))
+    end = either.end_of(job_id)
+    assert isinstance(end, JobFailEvent) and (end.code, end.message) == (OOM.code, OOM.message)
+    assert either.failed(JobWatch(rid="-", job_id="nobodys")).code is ErrorCode.NOT_FOUND
 
 
 def test_parameters_are_told_to_those_who_listen(either: Client, client: Client) -> None:

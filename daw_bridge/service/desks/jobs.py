@@ -24,6 +24,7 @@ from daw_bridge.messages.jobs import (
     JobMove,
     JobMoveDone,
     JobRetry,
+    JobWatch,
     Recall,
     Submit,
     Superres,
@@ -99,6 +100,7 @@ class JobDesk:
             JobMove: self._move,
             Recall: self._recall,
             JobRetry: self._retry,
+            JobWatch: self._watch,
             HistorySearch: self._search,
             HistoryDelete: self._delete,
             HistoryTidy: self._tidy,
@@ -171,6 +173,12 @@ class JobDesk:
 
     def _cancel(self, _: Session, request: Cancel) -> CancelDone:
         return CancelDone(rid=request.rid, count=self._runs.cancel(request.target))
+
+    def _watch(self, session: Session, request: JobWatch) -> Done:
+        job = self._book.history.job(request.job_id)
+        self._audience.own(session.peer, job.id)
+        session.afterwards.append(lambda: self._audience.retell(session.peer, job.id, self._runs.so_far(job)))
+        return Done(rid=request.rid, request="job/watch")
 
     def _ack(self, session: Session, request: JobAck) -> Done:
         self._audience.acknowledge(session.peer, request.job_id)
