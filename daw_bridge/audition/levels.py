@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 from scipy import signal
 
-from daw_bridge.audition.mixer import CHANNELS, Frames
+from daw_bridge.audition.shelf import Level
+from daw_bridge.audition.voice import CHANNELS, Frames
 
 SILENCE_DB = -math.inf
 MAX_CUT_DB = 200.0
@@ -23,14 +23,6 @@ _STEPS_PER_BLOCK = 4
 _STEP_S = 0.1
 _OVERSAMPLING = 4
 _CHUNK_FRAMES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """loudness_lufs is -inf of what the gate takes for silence, true_peak_db of digital silence."""
-
-    loudness_lufs: float
-    true_peak_db: float
 
 
 def measure(audio: Frames, rate_hz: int) -> Level:
@@ -47,10 +39,9 @@ def matching_gains(levels: Sequence[Level]) -> tuple[float, ...]:
     Where a file goes beyond full scale, all are turned down further, by as much as keeps it whole. Silence
     has no loudness to match: beside it, others stay as they are.
     """
-    gains_db = [0.0 for _ in levels]
-    if all(math.isfinite(level.loudness_lufs) for level in levels):
-        quietest = min(level.loudness_lufs for level in levels)
-        gains_db = [quietest - level.loudness_lufs for level in levels]
+    loudness = [level.loudness_lufs for level in levels]
+    quietest = min(filter(math.isfinite, loudness), default=SILENCE_DB)
+    gains_db = [quietest - one if math.isfinite(one) else 0.0 for one in loudness]
     over_db = max(level.true_peak_db + gain for level, gain in zip(levels, gains_db, strict=True))
     return tuple(max(-MAX_CUT_DB, gain - max(0.0, over_db)) for gain in gains_db)
 

@@ -17,7 +17,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from daw_bridge.audition.mixer import CHANNELS, Frames
+from daw_bridge.audition.voice import CHANNELS, Frames
 from engine.errors import AudioIOError, AudioMissing, Cancelled, EngineError, OutOfMemory, SpecError, TooLarge
 
 MAX_DURATION_S = 600.0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from daw_bridge.audition.mixer import CHANNELS, Frames, Mixer
+from daw_bridge.audition.mixer import Mixer
+from daw_bridge.audition.voice import CHANNELS, Frames, Program
 from engine.errors import EngineError, NotFound
 
 # Enough for a Python callback that waits for the interpreter's lock, and short enough to switch by ear.
@@ -14,6 +17,8 @@ LATENCY_S = 0.1
 STALL_S = 5.0
 # Sound servers and converters swallow some of what comes first, and the onset of a take must not be that.
 LEAD_IN_S = 0.1
+# More than any device has in hand.
+_BLOCKS = 200
 _APT = "sudo apt install libportaudio2"
 _NO_DEVICE_HINT = "Connect one, or start the sound server (PipeWire, PulseAudio or JACK), and try again."
 
@@ -32,6 +37,16 @@ class Device:
     channels: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Frames that the device has got: until when they are heard, and where their program was after them."""
+
+    program: Program | None
+    frames: int
+    until_s: float
+    playhead: int
+
+
 class Speaker:
     """An open device that plays what its mixer gives."""
 
@@ -40,6 +55,7 @@ class Speaker:
         self.device = device
         self.mixer = Mixer(device.rate_hz)
         self._lead_in_frames = round(LEAD_IN_S * device.rate_hz)
+        self._blocks: deque[_Block] = deque(maxlen=_BLOCKS)
         self.last_heard_s = self._last_pull_s = time.monotonic()
         try:
             self._stream = portaudio.OutputStream(
@@ -63,19 +79,38 @@ class Speaker:
         """Tell whether the device takes no sound any more, as a hung sound server."""
         return time.monotonic() - self._last_pull_s > STALL_S
 
+    def heard_frame(self, program: Program) -> int | None:
+        """Return the frame of the program that is heard now; None until something of it was played.
+
+        What the device has in hand is ahead of the ear by some 100 ms.
+        """
+        now_s = time.monotonic()
+        blocks = [block for block in tuple(self._blocks) if block.program is program]
+        if not blocks:
+            return None
+        coming = next((block for block in blocks if block.until_s > now_s), None)
+        if coming is None:
+            # It takes no more, or not yet.
+            return blocks[-1].playhead
+        left = min(coming.frames, round((coming.until_s - now_s) * self.device.rate_hz))
+        return max(0, coming.playhead - left)
+
     def close(self) -> None:
         """Let sound out what the device has, and release it."""
         if self.alive:
             self._stream.stop(ignore_errors=True)
         self._stream.close(ignore_errors=True)
 
-    def _fill(self, out: Frames, frames: int, _time: object, _status: object) -> None:
+    def _fill(self, out: Frames, frames: int, when: Any, _status: object) -> None:
         silent = min(frames, self._lead_in_frames)
         self._lead_in_frames -= silent
         out[:silent] = 0.0
         pulled = self.mixer.pull(frames - silent)
         out[silent:] = pulled if out.shape[1] == CHANNELS else pulled.mean(axis=1, keepdims=True)
         self._last_pull_s = time.monotonic()
+        delay_s = max(0.0, when.outputBufferDacTime - when.currentTime) or float(self._stream.latency)
+        until_s = self._last_pull_s + delay_s + frames / self.device.rate_hz
+        self._blocks.append(_Block(self.mixer.program, frames - silent, until_s, self.mixer.playhead))
         if not self.mixer.idle:
             self.last_heard_s = self._last_pull_s
 
@@ -93,10 +128,35 @@ def find_device(wanted: str | int | None) -> Device:
         raise _no_device(wanted, portaudio) from error
     return Device(
         index=int(found["index"]),
-        name=str(found["name"]),
+        name=_full_name(found, portaudio),
         rate_hz=round(found["default_samplerate"]),
         channels=int(found["max_output_channels"]),
     )
+
+
+def devices() -> tuple[list[Device], str]:
+    """Return what can play, and the name of the system's default; raises NotFound where nothing can."""
+    portaudio = _portaudio()
+    found = [
+        Device(
+            index=number,
+            name=_full_name(one, portaudio),
+            rate_hz=round(one["default_samplerate"]),
+            channels=int(one["max_output_channels"]),
+        )
+        for number, one in enumerate(portaudio.query_devices())
+        if one["max_output_channels"]
+    ]
+    if not found:
+        raise NotFound("there is no sound device to play on", _NO_DEVICE_HINT)
+    with suppress(ValueError, portaudio.PortAudioError):
+        return found, _full_name(portaudio.query_devices(None, "output"), portaudio)
+    return found, ""
+
+
+def _full_name(found: Any, portaudio: Any) -> str:
+    """Return a device's name with that of its driver: some systems list a device once for each."""
+    return f"{found['name']}, {portaudio.query_hostapis(found['hostapi'])['name']}"
 
 
 def look_again() -> None:

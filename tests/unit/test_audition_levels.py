@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from daw_bridge.audition.levels import Level, k_weighting, matching_gains, measure
 from daw_bridge.audition.loader import MAX_DURATION_S, Cut, downmix, load
-from daw_bridge.audition.mixer import Frames
+from daw_bridge.audition.voice import Frames
 from engine.errors import AudioIOError, AudioMissing, Cancelled, EngineError, SpecError, TooLarge
 
 RATES_HZ = (16_000, 44_100, 48_000, 96_000)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daw_bridge.audition.mixer import FADE_S, Frames, Mixer, Program, fade_between
+from daw_bridge.audition.mixer import FADE_S, Mixer
+from daw_bridge.audition.voice import Frames, Program, Stretch, fade_between
 
 RATE_HZ = 8000
 FADE = round(FADE_S * RATE_HZ)
@@ -251,3 +252,106 @@ def blocks(mixer: Mixer, frames: int, cuts: list[int]) -> list[Frames]:
         pulled.append(mixer.pull(count))
         frames, index = frames - count, index + 1
     return pulled or [mixer.pull(0)]
+
+
+def test_a_place_is_gone_to_without_a_click_and_heard_as_loud() -> None:
+    audio = sine(4000, 50)
+    program = Program((audio, noise(4000, 1)))
+    mixer = playing(program)
+    before = mixer.pull(1000)
+    mixer.seek(program, 3000)
+    heard = mixer.pull(500)
+    assert np.array_equal(heard[FADE:], audio[3000 + FADE : 3500]) and mixer.playhead == 3500
+    steps = np.abs(np.diff(np.concatenate([before, heard]), axis=0))
+    assert steps.max() < 2 * (2 * np.pi * 50 / RATE_HZ * 0.5 + np.pi / FADE)
+
+
+STRETCHES = st.none() | st.builds(
+    lambda start, length: Stretch(start, start + length), st.integers(0, 500), st.integers(200, 400)
+)
+
+
+@given(
+    loop=STRETCHES, other=STRETCHES, after=st.integers(0, 900), cuts=st.lists(st.integers(1, 300), min_size=1)
+)
+def test_loops_are_heard_to_the_sample_in_blocks_of_any_size(
+    loop: Stretch | None, other: Stretch | None, after: int, cuts: list[int]
+) -> None:
+    program = Program((noise(1000, 1), noise(900, 2)))
+    found = []
+    for sizes in (cuts, [10_000]):
+        mixer = Mixer(RATE_HZ)
+        mixer.play(program, A, 0, loop)
+        parts = blocks(mixer, after, sizes)
+        mixer.turn_in(program, other)
+        found.append(np.concatenate([*parts, *blocks(mixer, 1500, sizes)]))
+    assert np.array_equal(*found) and np.isfinite(found[0]).all()
+    steady = loop.stop - FADE if loop else 1000
+    assert np.array_equal(found[0][: min(after, steady)], program.sides[0][: min(after, steady)])
+
+
+def test_a_loop_inside_a_file_turns_without_a_click_and_begins_whole() -> None:
+    audio = sine(4000, 50)
+    program = Program((audio,))
+    mixer = Mixer(RATE_HZ)
+    # A period has 160 frames: the ends of this loop are opposed.
+    mixer.play(program, [1.0], 800, Stretch(800, 800 + 2 * 160 + 80))
+    heard = mixer.pull(2000)
+    assert np.array_equal(heard[400 : 400 + 320], audio[800 : 800 + 320])
+    assert np.abs(np.diff(heard, axis=0)).max() < 2 * (2 * np.pi * 50 / RATE_HZ * 0.5 + np.pi / FADE)
+
+
+def test_from_beyond_a_loop_one_goes_to_its_beginning() -> None:
+    program = Program((noise(4000, 1),))
+    mixer = playing(program)
+    mixer.pull(3000)
+    mixer.turn_in(program, Stretch(500, 1500))
+    assert np.array_equal(mixer.pull(700)[FADE:], program.sides[0][500 + FADE : 1200])
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.5, 0.0), (1.0, -1.0)])
+def test_other_sides_come_and_go_around_what_is_heard(weights: tuple[float, float]) -> None:
+    a, b, c = (noise(4000, seed) for seed in (1, 2, 3))
+    before, after = Program((a, b)), Program((a, c, b))
+    mixer = playing(before, weights)
+    parts = [mixer.pull(1000)]
+    mixer.change(before, after, (weights[0], 0.0, weights[1]), None)
+    parts.append(mixer.pull(1000))
+    expected = np.clip(a * np.float32(weights[0]) + b * np.float32(weights[1]), -1.0, 1.0)
+    np.testing.assert_allclose(np.concatenate(parts), expected[:2000], atol=1e-6)
+    mixer.aim(after, (0.0, 1.0, 0.0))
+    assert np.array_equal(mixer.pull(1000)[FADE:], c[2000 + FADE : 3000])
+    mixer.aim(before, (1.0, 0.0))
+    assert np.array_equal(mixer.pull(100), c[3000:3100])
+
+
+def test_a_side_that_is_gone_fades_into_what_comes_in_its_place() -> None:
+    a, b = sine(4000, 50), sine(4000, 70, phase=2.0)
+    before, after = Program((a,)), Program((b,))
+    mixer = playing(before)
+    heard = [mixer.pull(1000)]
+    mixer.change(before, after, [1.0], None)
+    heard.append(mixer.pull(1000))
+    whole = np.concatenate(heard)
+    assert np.array_equal(whole[1000 + FADE :], b[1000 + FADE : 2000])
+    assert np.abs(np.diff(whole, axis=0)).max() < 2 * (2 * np.pi * 70 / RATE_HZ * 0.5 + np.pi / FADE)
+
+
+def test_one_file_twice_in_a_set_is_as_loud_as_once() -> None:
+    audio = noise(2000, 1)
+    before, after = Program((audio,)), Program((audio, audio))
+    mixer = playing(before)
+    mixer.pull(100)
+    mixer.change(before, after, (1.0, 0.0), None)
+    assert np.array_equal(mixer.pull(500), audio[100:600])
+
+
+def test_the_meter_reads_what_was_pulled() -> None:
+    mixer = playing(Program((sine(8000, 50, peak=0.5),)))
+    assert mixer.take_metered() is None
+    mixer.pull(1600)
+    mixer.pull(1600)
+    found = mixer.take_metered()
+    assert found is not None and found.peaks == pytest.approx((0.5, 0.5), rel=1e-3)
+    assert found.rms == pytest.approx((0.5 / np.sqrt(2),) * 2, rel=1e-3)
+    assert mixer.take_metered() is None
