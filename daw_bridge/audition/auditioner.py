@@ -7,42 +7,33 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from daw_bridge.audition.events import (
     DEVICE_HUNG_STATUS,
     AuditionAnswer,
     AuditionEvent,
     AuditionKind,
+    AuditionLevel,
     parse_line,
+    raised,
 )
 from daw_bridge.children import module_command, start
 from daw_bridge.errors import TimedOut
-from engine.errors import (
-    AudioIOError,
-    AudioMissing,
-    Cancelled,
-    EngineError,
-    NotFound,
-    OutOfMemory,
-    SpecError,
-    TooLarge,
-)
-from engine.types import ErrorCode, ErrorInfo
+from engine.errors import Cancelled, EngineError, NotFound, SpecError
 
 PLAYER_COMMAND = module_command("daw_bridge.audition.player")
 VOLUME_FLOOR_DB = -200.0
 _MAX_LINE_BYTES = 1_000_000
-_ERRORS: dict[ErrorCode, type[EngineError]] = {
-    kind.code: kind
-    for kind in (AudioIOError, AudioMissing, Cancelled, NotFound, OutOfMemory, SpecError, TooLarge)
-}
-
 OnAudition = Callable[[AuditionEvent], None]
+OnLevel = Callable[[AuditionLevel], None]
 Device = str | int | None
+# Of each source: "gain_db", "loudness_lufs", "true_peak_db" and "length_s", or "error".
+Facts = list[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +44,32 @@ class AuditionerConfig:
     log_path: Path | None = None
     answer_s: float = 60.0
     quit_grace_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A part of a file; without an end, as far as it goes."""
+
+    path: str
+    from_s: float = 0.0
+    to_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopWish:
+    """What is to be heard again and again; without an end, as far as there is something."""
+
+    on: bool
+    from_s: float = 0.0
+    to_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What is known of the sources of a set; events tell its number."""
+
+    number: int
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +85,24 @@ class Auditioner:
 
     Every request raises the EngineError that it ends with: NotFound without a sound device, AudioMissing,
     AudioIOError, TooLarge (more than 10 minutes), SpecError, Cancelled by a newer request, TimedOut.
-    on_event gets what happens to the sound itself. A comparison, its matching and the volume outlive the
-    process.
+    on_event gets what happens to the sound itself. What was chosen to be heard, matching, loop,
+    device and volume outlive the process.
     """
 
-    def __init__(self, on_event: OnAudition, config: AuditionerConfig | None = None) -> None:
+    def __init__(
+        self,
+        on_event: OnAudition,
+        config: AuditionerConfig | None = None,
+        on_level: OnLevel = lambda _: None,
+    ) -> None:
         self.config = config or AuditionerConfig()
         self._on_event = on_event
+        self._on_level = on_level
         self._child: _Child | None = None
         self._starting = asyncio.Lock()
-        self._pair: dict[str, object] | None = None
-        self._pair_child: _Child | None = None
+        self._chosen: dict[str, object] | None = None
+        self._chosen_child: _Child | None = None
+        self._number = 0
         self._settings: dict[str, dict[str, object]] = {}
 
     @property
@@ -104,27 +128,58 @@ class Auditioner:
         if self._child is not None:
             await self._ask({"op": "stop"})
 
-    async def set_ab(self, path_a: str, path_b: str, device: Device = None, loop: bool = True) -> Gains:
-        """Choose two files to compare; what plays goes on."""
-        self._pair = self._pair_child = None
-        request: dict[str, object] = {"op": "compare", "path_a": path_a, "path_b": path_b}
-        request |= {"device": device, "loop": loop}
+    async def choose(
+        self, sources: Sequence[Clip], loop: LoopWish | None = None, *, strict: bool = False
+    ) -> Chosen:
+        """Choose files to hear in the place of each other, and tell what is known of each.
+
+        What plays goes on. Of a file that cannot be read the facts have the error, unless it is strict.
+        """
+        self._chosen = self._chosen_child = None
+        request: dict[str, object] = {"op": "choose", "sources": [asdict(one) for one in sources]}
+        self._number += 1
+        request |= {"loop": None if loop is None else asdict(loop), "strict": strict, "number": self._number}
         child = await self._running()
         answer = await child.ask(request)
-        self._pair, self._pair_child = request, child
-        gain_a_db, gain_b_db = answer.gains_db
-        return Gains(a_db=gain_a_db, b_db=gain_b_db)
+        if loop is not None:
+            self._settings.pop("loop", None)
+        self._chosen, self._chosen_child = request, child
+        return Chosen(number=int(str(request["number"])), facts=answer.result["sources"])
+
+    async def set_ab(self, path_a: str, path_b: str, *, loop: bool = True) -> Gains:
+        """Choose two files to compare, sides 0 and 1; both must be readable."""
+        chosen = await self.choose([Clip(path=path_a), Clip(path=path_b)], LoopWish(on=loop), strict=True)
+        a, b = chosen.facts
+        return Gains(a_db=float(a["gain_db"]), b_db=float(b["gain_db"]))
 
     async def select(self, side: str) -> None:
-        """Play side a, b or diff from where the other was, from the start if neither plays; off stops."""
+        """Play a side by its number, or diff, from where another was, else from the start; off stops."""
         child = await self._running()
-        if self._pair is not None and self._pair_child is not child:
-            await child.ask(self._pair)
-            self._pair_child = child
+        if self._chosen is not None and self._chosen_child is not child:
+            await child.ask(self._chosen)
+            self._chosen_child = child
         await child.ask({"op": "select", "side": side})
 
+    async def seek(self, position_s: float) -> None:
+        """Go to a time; if nothing plays, the next side begins there."""
+        await self._ask({"op": "seek", "position_s": position_s})
+
+    async def loop(self, loop: LoopWish) -> None:
+        """Hear a stretch of what was chosen again and again."""
+        await self._set({"op": "loop", **asdict(loop)})
+
+    async def prefer(self, device: str) -> None:
+        """Play on a device from now on; an empty name is the system's default."""
+        request: dict[str, object] = {"op": "device", "name": device}
+        await self._ask(request)
+        self._settings["device"] = request
+
+    async def devices(self) -> Mapping[str, Any]:
+        """Return what can play, under "devices", and the name of the "default"."""
+        return (await self._ask({"op": "devices"})).result
+
     async def match(self, on: bool) -> None:
-        """Play both sides equally loud, as at first, or each as it is."""
+        """Play all sides equally loud, as at first, or each as it is."""
         await self._set({"op": "match", "on": on})
 
     async def set_volume(self, volume_db: float) -> None:
@@ -139,7 +194,7 @@ class Auditioner:
 
     async def _set(self, setting: dict[str, object]) -> None:
         """Keep a setting for the processes to come, and tell the present one."""
-        if self._child is not None:
+        if self._child is not None or self._starting.locked():
             await self._ask(setting)
         self._settings[str(setting["op"])] = setting
 
@@ -153,9 +208,11 @@ class Auditioner:
             return self._child
 
     async def _started(self) -> _Child:
-        child = await _Child.start(self.config, self._on_event)
-        for setting in self._settings.values():
-            await child.ask(setting)
+        child = await _Child.start(self.config, self._on_event, self._on_level)
+        for setting in tuple(self._settings.values()):
+            # The device of last time may not be there now: then the default plays.
+            with contextlib.suppress(NotFound):
+                await child.ask(setting)
         return child
 
 
@@ -163,11 +220,16 @@ class _Child:
     """One audition process: requests in, each with one answer, and events out."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, config: AuditionerConfig, on_event: OnAudition
+        self,
+        process: asyncio.subprocess.Process,
+        config: AuditionerConfig,
+        on_event: OnAudition,
+        on_level: OnLevel,
     ) -> None:
         self._process = process
         self._config = config
         self._on_event = on_event
+        self._on_level = on_level
         self._numbers = count()
         self._waiting: dict[int, asyncio.Future[AuditionAnswer]] = {}
         self._playing: AuditionEvent | None = None
@@ -176,7 +238,7 @@ class _Child:
         self._reader = asyncio.create_task(self._read(), name="audition events")
 
     @classmethod
-    async def start(cls, config: AuditionerConfig, on_event: OnAudition) -> _Child:
+    async def start(cls, config: AuditionerConfig, on_event: OnAudition, on_level: OnLevel) -> _Child:
         """Start a process.
 
         Raises:
@@ -187,7 +249,7 @@ class _Child:
         except OSError as error:
             message = f"the audition process cannot be started: {error.strerror or error}"
             raise EngineError(message, "Install the program again.") from error
-        return cls(process, config, on_event)
+        return cls(process, config, on_event, on_level)
 
     @property
     def pid(self) -> int:
@@ -206,7 +268,7 @@ class _Child:
         finally:
             self._waiting.pop(number, None)
         if answer.error is not None:
-            raise _raised(answer.error)
+            raise raised(answer.error)
         return answer
 
     async def close(self) -> None:
@@ -247,11 +309,12 @@ class _Child:
             self._kill()
             return await self._process.wait()
 
-    def _take(self, told: AuditionEvent | AuditionAnswer | None) -> None:
+    def _take(self, told: AuditionEvent | AuditionLevel | AuditionAnswer | None) -> None:
         if isinstance(told, AuditionEvent):
-            ends = told.kind in (AuditionKind.ENDED, AuditionKind.FAILED)
-            self._playing = None if ends else told
+            self._playing = None if told.kind in _SILENT else told
             self._on_event(told)
+        elif isinstance(told, AuditionLevel):
+            self._on_level(told)
         elif told is not None:
             waiting = self._waiting.get(told.request)
             if waiting is not None and not waiting.done():
@@ -278,19 +341,11 @@ class _Child:
                 os.kill(self._process.pid, signal.SIGKILL)
 
 
+_SILENT = (AuditionKind.ENDED, AuditionKind.FAILED, AuditionKind.IDLE)
+
+
 def _failed(playing: AuditionEvent, error: EngineError) -> AuditionEvent:
-    return AuditionEvent(
-        kind=AuditionKind.FAILED,
-        path=playing.path,
-        side=playing.side,
-        position_s=playing.position_s,
-        duration_s=playing.duration_s,
-        error=error.info,
-    )
-
-
-def _raised(info: ErrorInfo) -> EngineError:
-    return _ERRORS.get(info.code, EngineError)(info.message, info.hint)
+    return replace(playing, kind=AuditionKind.FAILED, error=error.info)
 
 
 def _death(status: int | None, log_path: Path | None) -> EngineError:

@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
+from engine.errors import (
+    AudioIOError,
+    AudioMissing,
+    Cancelled,
+    EngineError,
+    NotFound,
+    OutOfMemory,
+    SpecError,
+    TooLarge,
+)
 from engine.types import ErrorCode, ErrorInfo
 
 DEVICE_HUNG_STATUS = 3
+_ERRORS: dict[ErrorCode, type[EngineError]] = {
+    kind.code: kind
+    for kind in (AudioIOError, AudioMissing, Cancelled, NotFound, OutOfMemory, SpecError, TooLarge)
+}
 
 
 class AuditionKind(Enum):
     STARTED = "started"
     POSITION = "position"
+    # It goes on, on another device; the error tells why.
+    MOVED = "moved"
     ENDED = "ended"
     FAILED = "failed"
+    # Nothing plays, but how it would has changed.
+    IDLE = "idle"
 
 
 class EndReason(Enum):
@@ -29,15 +48,24 @@ class EndReason(Enum):
 class AuditionEvent:
     """Something that happened to what one hears.
 
-    side is a, b or diff of a comparison, and empty of a single file; path is what sounds, and empty for diff.
-    position_s is the time in the file. POSITION comes at most ten times a second. FAILED is an end, too.
+    side is the number of a source, or diff; it is empty of a file that plays alone. path is what sounds, and
+    empty for diff, which is the difference of the first source and the one whose number is take. set_number
+    tells which set it is of all that were chosen. position_s is the time in the file, or in what all sources
+    share, that is heard at at_s of the Unix clock; when nothing plays, where it would begin. POSITION comes
+    at most ten times a second, and when something changes. FAILED is an end, too.
     """
 
     kind: AuditionKind
     path: str = ""
     side: str = ""
+    take: int = 0
     position_s: float = 0.0
     duration_s: float = 0.0
+    at_s: float = 0.0
+    loop_s: tuple[float, float] | None = None
+    matched: bool = True
+    device: str = ""
+    set_number: int = 0
     reason: EndReason | None = None
     error: ErrorInfo | None = None
 
@@ -46,33 +74,57 @@ class AuditionEvent:
             "event": self.kind.value,
             "path": self.path,
             "side": self.side,
+            "take": self.take,
             "position_s": self.position_s,
             "duration_s": self.duration_s,
+            "at_s": self.at_s,
+            "loop_s": self.loop_s,
+            "matched": self.matched,
+            "device": self.device,
+            "set_number": self.set_number,
             "reason": None if self.reason is None else self.reason.value,
             "error": None if self.error is None else error_as_json(self.error),
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditionLevel:
+    """How loud each channel was since the last one, at most twenty times a second; -200 dB is silence."""
+
+    peaks_db: tuple[float, ...]
+    rms_db: tuple[float, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return {"peaks_db": self.peaks_db, "rms_db": self.rms_db}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditionAnswer:
-    """The one answer to a request; gains_db only of one that set a comparison."""
+    """The one answer to a request; result is what some of them ask for."""
 
     request: int
-    gains_db: tuple[float, ...] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
     error: ErrorInfo | None = None
 
     def as_json(self) -> dict[str, object]:
         error = None if self.error is None else error_as_json(self.error)
-        return {"answer": self.request, "gains_db": list(self.gains_db), "error": error}
+        return {"answer": self.request, "result": dict(self.result), "error": error}
 
 
-def parse_line(line: bytes) -> AuditionEvent | AuditionAnswer | None:
+def parse_line(line: bytes) -> AuditionEvent | AuditionLevel | AuditionAnswer | None:
     """Read what the process wrote; None for a library's chatter."""
     try:
         value = json.loads(line)
+        if "peaks_db" in value:
+            return _level(value)
         return _answer(value) if "answer" in value else _event(value)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
+
+
+def raised(info: ErrorInfo) -> EngineError:
+    """Return the error that an ErrorInfo was made of."""
+    return _ERRORS.get(info.code, EngineError)(info.message, info.hint)
 
 
 def error_as_json(info: ErrorInfo) -> dict[str, str]:
@@ -80,28 +132,37 @@ def error_as_json(info: ErrorInfo) -> dict[str, str]:
 
 
 def _answer(value: Mapping[str, object]) -> AuditionAnswer:
-    gains, request = value["gains_db"], value["answer"]
-    if not isinstance(gains, list) or not isinstance(request, int):
+    result, request = value["result"], value["answer"]
+    if not isinstance(result, dict) or not isinstance(request, int):
         raise TypeError
-    return AuditionAnswer(
-        request=request, gains_db=tuple(float(gain) for gain in gains), error=_error(value["error"])
-    )
+    return AuditionAnswer(request=request, result=result, error=error_from_json(value["error"]))
 
 
-def _event(value: Mapping[str, object]) -> AuditionEvent:
-    reason = value["reason"]
+def _level(value: Mapping[str, Any]) -> AuditionLevel:
+    peaks_db, rms_db = (tuple(map(float, value[key])) for key in ("peaks_db", "rms_db"))
+    return AuditionLevel(peaks_db=peaks_db, rms_db=rms_db)
+
+
+def _event(value: Mapping[str, Any]) -> AuditionEvent:
+    reason, loop_s = value["reason"], value["loop_s"]
     return AuditionEvent(
         kind=AuditionKind(value["event"]),
         path=str(value["path"]),
         side=str(value["side"]),
-        position_s=float(str(value["position_s"])),
-        duration_s=float(str(value["duration_s"])),
+        take=int(value["take"]),
+        position_s=float(value["position_s"]),
+        duration_s=float(value["duration_s"]),
+        at_s=float(value["at_s"]),
+        loop_s=None if loop_s is None else (float(loop_s[0]), float(loop_s[1])),
+        matched=bool(value["matched"]),
+        device=str(value["device"]),
+        set_number=int(value["set_number"]),
         reason=None if reason is None else EndReason(reason),
-        error=_error(value["error"]),
+        error=error_from_json(value["error"]),
     )
 
 
-def _error(value: object) -> ErrorInfo | None:
+def error_from_json(value: object) -> ErrorInfo | None:
     if not isinstance(value, dict):
         return None
     return ErrorInfo(

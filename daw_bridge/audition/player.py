@@ -1,41 +1,54 @@
 """The audition process: JSON requests on stdin, one a line; answers and events on stdout, one a line.
 
-Requests: {"op": "play", "path", "from_s", "to_s", "loop", "gain_db", "device"}, {"op": "compare",
-"path_a", "path_b", "loop", "device"}, {"op": "select", "side"}, {"op": "match", "on"}, {"op": "volume",
-"volume_db"}, {"op": "stop"}; each with an "id", which its answer repeats. The process ends with stdin.
+Requests: {"op": "play", "path", "from_s", "to_s", "loop", "gain_db", "device"}, {"op": "choose", "sources":
+[{"path", "from_s", "to_s"}], "loop": {"on", "from_s", "to_s"}, "strict", "number"}, {"op": "select", "side"},
+{"op": "seek", "position_s"}, {"op": "loop", "on", "from_s", "to_s"}, {"op": "match", "on"}, {"op": "device",
+"name"}, {"op": "devices"}, {"op": "volume", "volume_db"}, {"op": "stop"}; each with an "id", which its answer
+repeats. The process ends with stdin.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, TypeVar
 
-from daw_bridge.audition.deck import Deck, Track, Wanted
-from daw_bridge.audition.events import DEVICE_HUNG_STATUS, AuditionAnswer, AuditionEvent
-from daw_bridge.audition.loader import Cut, load
-from daw_bridge.audition.mixer import Program
-from daw_bridge.audition.output import DeviceHung
-from engine.errors import BadJson, Cancelled, EngineError, SpecError
+from daw_bridge.audition.asked import (
+    Request,
+    gain_of,
+    loop_of,
+    parsed,
+    seconds_of,
+    source_of,
+    sources_of,
+    value_of,
+    wanted_of,
+    wish_of,
+)
+from daw_bridge.audition.deck import Deck
+from daw_bridge.audition.events import DEVICE_HUNG_STATUS, AuditionAnswer, AuditionEvent, AuditionLevel
+from daw_bridge.audition.output import DeviceHung, devices, look_again
+from daw_bridge.audition.reader import Library, Loads, Result, prepare
+from daw_bridge.audition.shelf import IsCancelled
+from daw_bridge.audition.tracks import Track
+from engine.errors import EngineError, NotFound, SpecError
 from engine.types import ErrorInfo
 
-MAX_GAIN_DB = 24.0
+# What files are read for while there is no device to ask.
+USUAL_RATE_HZ = 48_000
 _TICK_S = 0.02
 _ORPHAN_GRACE_S = 3.0
 _LOG = logging.getLogger(__name__)
 
-Request = Mapping[str, object]
-IsCancelled = Callable[[], bool]
 _Found = TypeVar("_Found")
-_Value = TypeVar("_Value", bool, float, int, str)
+_Tracks = tuple[Track | None, Track | None]
 
 
 def main() -> int:
@@ -59,14 +72,21 @@ class Player:
         self._requests = requests
         self._answers = answers
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._deck = Deck(self._tell)
-        self._loads = _Loads(self._inbox.put)
+        self._deck = Deck(self._tell, self._lost)
+        self._loads = Loads(self._inbox.put)
+        self._library = Library()
         self._ops: dict[str, Callable[[int, Request], None]] = {
             "play": self._play,
-            "compare": self._compare,
+            "choose": self._choose,
             "select": self._select,
-            "match": self._match,
-            "volume": self._volume,
+            "seek": self._plain(lambda request: self._deck.seek(seconds_of(request, "position_s"))),
+            "loop": self._plain(lambda request: self._deck.loop(loop_of(request))),
+            "match": self._plain(lambda request: self._deck.match(value_of(request, "on", bool))),
+            "device": self._device,
+            "devices": self._devices,
+            "volume": self._plain(
+                lambda request: self._deck.set_volume(value_of(request, "volume_db", float))
+            ),
             "stop": self._stop,
         }
 
@@ -97,131 +117,149 @@ class Player:
     def _handle(self, line: bytes) -> None:
         number = -1
         try:
-            request = _parsed(line)
-            number = _value(request, "id", int)
+            request = parsed(line)
+            number = value_of(request, "id", int)
             self._op(request)(number, request)
         except EngineError as error:
             self._answer(number, error=error.info)
 
     def _op(self, request: Request) -> Callable[[int, Request], None]:
-        name = _value(request, "op", str)
+        name = value_of(request, "op", str)
         if name not in self._ops:
             raise SpecError(f'there is no request "{name}"')
         return self._ops[name]
 
+    def _plain(self, do: Callable[[Request], None]) -> Callable[[int, Request], None]:
+        """Return how to answer what is done at once and has no result."""
+
+        def answered(number: int, request: Request) -> None:
+            do(request)
+            self._answer(number)
+
+        return answered
+
     def _play(self, number: int, request: Request) -> None:
-        path, wanted, loop = _value(request, "path", str), _wanted(request), _value(request, "loop", bool)
-        cut, gain_db = _cut(request), _gain_db(request)
+        wanted, loop = wanted_of(request), value_of(request, "loop", bool)
+        source, gain_db = source_of(request), gain_of(request)
         rate_hz = self._deck.device(wanted).rate_hz
 
         def read(cancelled: IsCancelled) -> Track:
-            program = Program((load(path, rate_hz, cut, cancelled),), loop)
-            return Track(
-                paths=(path,),
-                program=program,
-                wanted=wanted,
-                rate_hz=rate_hz,
-                gains_db=(gain_db,),
-                from_s=cut.from_s,
-            )
+            track = self._library.alone(source, rate_hz, cancelled, loop=loop, gain_db=gain_db)
+            return replace(track, wanted=wanted)
 
-        self._loads.start("play", read, partial(self._loaded, number, self._deck.play))
+        def use(track: Track) -> None:
+            self._deck.play(track)
+            self._let_go()
 
-    def _compare(self, number: int, request: Request) -> None:
-        paths = (_value(request, "path_a", str), _value(request, "path_b", str))
-        wanted, loop = _wanted(request), _value(request, "loop", bool)
-        rate_hz = self._deck.device(wanted).rate_hz
+        self._loads.start("play", read, partial(self._loaded, number, use))
 
-        def read(cancelled: IsCancelled) -> Track:
-            program = Program(tuple(load(path, rate_hz, Cut(), cancelled) for path in paths), loop)
-            gains_db = _matching(program, rate_hz)
-            return Track(paths=paths, program=program, wanted=wanted, rate_hz=rate_hz, gains_db=gains_db)
+    def _choose(self, number: int, request: Request) -> None:
+        sources, strict = sources_of(request), value_of(request, "strict", bool)
+        loop, set_number = wish_of(request), value_of(request, "number", int)
+        rate_hz = self._rate_hz()
 
-        self._loads.start("compare", read, partial(self._loaded, number, self._compared))
+        def read(cancelled: IsCancelled) -> tuple[Track, Result]:
+            return self._library.together(sources, rate_hz, cancelled, strict=strict)
 
-    def _compared(self, pair: Track) -> tuple[float, ...]:
-        self._deck.compare(pair)
-        return pair.gains_db
+        def use(found: tuple[Track, Result]) -> Result:
+            self._deck.choose(replace(found[0], number=set_number), loop)
+            self._let_go()
+            return found[1]
+
+        self._loads.start("choose", read, partial(self._loaded, number, use))
 
     def _select(self, number: int, request: Request) -> None:
         self._loads.cancel("play")
-        self._deck.select(_value(request, "side", str))
+        self._deck.select(value_of(request, "side", str))
         self._answer(number)
 
-    def _match(self, number: int, request: Request) -> None:
-        self._deck.match(_value(request, "on", bool))
-        self._answer(number)
-
-    def _volume(self, number: int, request: Request) -> None:
-        self._deck.set_volume(_value(request, "volume_db", float))
-        self._answer(number)
-
-    def _stop(self, number: int, request: Request) -> None:
+    def _stop(self, number: int, _: Request) -> None:
         self._loads.cancel("play")
         self._deck.stop()
         self._answer(number)
 
+    def _device(self, number: int, request: Request) -> None:
+        name = value_of(request, "name", str)
+        found = self._deck.prefer(name or None)
+        self._again(found.rate_hz, partial(self._loaded, number, self._moved))
+
+    def _moved(self, tracks: _Tracks) -> None:
+        """Go on with tracks that were read for another device, where they are still those."""
+        playing, chosen = tracks
+        if playing is not None and playing.is_like(self._deck.track):
+            self._deck.move(playing)
+        if chosen is not None and chosen.is_like(self._deck.chosen):
+            self._deck.choose(chosen)
+
+    def _lost(self) -> None:
+        """Look for another device in the place of one that went away."""
+        try:
+            rate_hz = self._deck.device(None).rate_hz
+        except EngineError:
+            self._deck.give_up()
+            return
+        self._again(rate_hz, self._resume)
+
+    def _resume(self, result: Callable[[], _Tracks]) -> None:
+        try:
+            playing, chosen = result()
+            if playing is not None and playing.is_like(self._deck.track):
+                self._deck.resume(playing)
+            if chosen is not None and chosen.is_like(self._deck.chosen):
+                self._deck.choose(chosen)
+        except EngineError:
+            self._deck.give_up()
+
+    def _again(self, rate_hz: int, then: Callable[[Callable[[], _Tracks]], None]) -> None:
+        """Read what plays, and what may be compared, for a device of that rate."""
+        playing, chosen = self._deck.track, self._deck.chosen
+
+        def read(cancelled: IsCancelled) -> _Tracks:
+            other = None if chosen is None else self._library.again(chosen, rate_hz, cancelled)
+            if playing is chosen or playing is None:
+                return None if playing is None else other, other
+            return self._library.again(playing, rate_hz, cancelled), other
+
+        self._loads.start("again", read, then)
+
+    def _let_go(self) -> None:
+        """Keep no more in memory than plays, and may be compared."""
+        self._library.keep(self._deck.track, self._deck.chosen)
+
+    def _rate_hz(self) -> int:
+        """Return the rate of the device that would play; a usual one where there is none."""
+        try:
+            return self._deck.device(None).rate_hz
+        except NotFound:
+            return USUAL_RATE_HZ
+
+    def _devices(self, number: int, _: Request) -> None:
+        if not self._deck.busy:
+            look_again()
+        found, default = devices()
+        # Who asks for devices is about to listen.
+        self._loads.start("prepare", lambda _: prepare(), lambda _: None)
+        told = [{"name": one.name, "rate_hz": one.rate_hz, "channels": one.channels} for one in found]
+        self._answer(number, result={"devices": told, "default": default})
+
     def _loaded(
-        self, number: int, use: Callable[[Track], tuple[float, ...] | None], result: Callable[[], Track]
+        self, number: int, use: Callable[[_Found], Result | None], result: Callable[[], _Found]
     ) -> None:
         """Use what was read; the answer tells what came of both."""
         try:
-            self._answer(number, gains_db=use(result()) or ())
+            self._answer(number, result=use(result()) or {})
         except EngineError as error:
             self._answer(number, error=error.info)
 
-    def _answer(
-        self, number: int, *, gains_db: tuple[float, ...] = (), error: ErrorInfo | None = None
-    ) -> None:
-        self._write(AuditionAnswer(request=number, gains_db=gains_db, error=error).as_json())
+    def _answer(self, number: int, *, result: Result | None = None, error: ErrorInfo | None = None) -> None:
+        self._write(AuditionAnswer(request=number, result=result or {}, error=error).as_json())
 
-    def _tell(self, event: AuditionEvent) -> None:
+    def _tell(self, event: AuditionEvent | AuditionLevel) -> None:
         self._write(event.as_json())
 
     def _write(self, value: dict[str, object]) -> None:
         self._answers.write(json.dumps(value).encode("ascii") + b"\n")
         self._answers.flush()
-
-
-class _Loads:
-    """Reads files beside what plays; a newer read for the same purpose ends an older one."""
-
-    def __init__(self, post: Callable[[Callable[[], None]], None]) -> None:
-        self._post = post
-        self._pool = ThreadPoolExecutor(2, "load")
-        self._cancelled: dict[str, threading.Event] = {}
-
-    def start(
-        self,
-        purpose: str,
-        read: Callable[[IsCancelled], _Found],
-        then: Callable[[Callable[[], _Found]], None],
-    ) -> None:
-        """Read, and post then, which gets the read's result by a call that may raise."""
-        self.cancel(purpose)
-        cancelled = self._cancelled[purpose] = threading.Event()
-        reading = self._pool.submit(read, cancelled.is_set)
-
-        def result() -> _Found:
-            # Not left to the read alone: it may have come to its end just before.
-            if cancelled.is_set():
-                raise Cancelled("something else was asked for meanwhile")
-            return reading.result()
-
-        reading.add_done_callback(lambda _: self._post(partial(then, result)))
-
-    def cancel(self, purpose: str | None = None) -> None:
-        """End the read for a purpose, or all."""
-        for one in [purpose] if purpose else list(self._cancelled):
-            if one in self._cancelled:
-                self._cancelled.pop(one).set()
-
-
-def _matching(program: Program, rate_hz: int) -> tuple[float, ...]:
-    # Here, because it takes scipy a while to load: a take is to be heard before that.
-    from daw_bridge.audition.levels import matching_gains, measure  # noqa: PLC0415
-
-    return matching_gains([measure(side, rate_hz) for side in program.sides])
 
 
 def _private_stdout() -> BinaryIO:
@@ -234,46 +272,6 @@ def _private_stdout() -> BinaryIO:
 
 def _nothing() -> None:
     """Do nothing: nobody asked for anything."""
-
-
-def _parsed(line: bytes) -> Request:
-    try:
-        request = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadJson("a request is one line of JSON") from error
-    if not isinstance(request, dict):
-        raise BadJson("a request is a JSON object")
-    return request
-
-
-def _value(request: Request, key: str, kind: type[_Value]) -> _Value:
-    value = request.get(key)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return kind(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise SpecError(f'"{key}" of a request must be a {kind.__name__}')
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SpecError(f'"{key}" of a request must be finite')
-    return value
-
-
-def _wanted(request: Request) -> Wanted:
-    device = request.get("device")
-    if device is not None and (isinstance(device, bool) or not isinstance(device, str | int)):
-        raise SpecError("a device is chosen by its name or its number")
-    return device
-
-
-def _cut(request: Request) -> Cut:
-    to_s = None if request.get("to_s") is None else _value(request, "to_s", float)
-    return Cut(from_s=_value(request, "from_s", float), to_s=to_s)
-
-
-def _gain_db(request: Request) -> float:
-    gain_db = _value(request, "gain_db", float)
-    if not gain_db <= MAX_GAIN_DB:
-        raise SpecError(f"the gain is in dB, and {MAX_GAIN_DB:g} at most")
-    return gain_db
 
 
 if __name__ == "__main__":

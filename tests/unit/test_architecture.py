@@ -112,7 +112,11 @@ def test_values_need_the_standard_library_alone(module: str) -> None:
 
 # Run in a process of their own; an import contract keeps the service out of them.
 PLAYER = {
-    f"daw_bridge/audition/{name}.py" for name in ("deck", "levels", "loader", "mixer", "output", "player")
+    f"daw_bridge/audition/{name}.py"
+    for name in (
+        *("asked", "deck", "levels", "loader", "mixer", "output", "player", "reader", "shelf", "tracks"),
+        "voice",
+    )
 }
 
 
