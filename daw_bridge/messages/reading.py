@@ -8,12 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from daw_bridge.errors import BadAddress
 
 # Importing them fills the registry.
-from daw_bridge.messages import answers, chains, connection, deliveries, events, jobs, live, service, takes
+from daw_bridge.messages import (
+    answers,
+    chains,
+    connection,
+    deliveries,
+    events,
+    hearing,
+    jobs,
+    live,
+    service,
+    takes,
+)
 from daw_bridge.messages.base import PROTOCOL, REPLIES, REQUESTS, RID, ROOT, Reply, Request
 from daw_bridge.messages.parameters import PARAMETERS
 from engine.errors import EngineError, UnsupportedVersion
 
-GROUPS = (connection, answers, jobs, events, live, takes, chains, deliveries, service)
+GROUPS = (connection, answers, jobs, events, live, takes, hearing, chains, deliveries, service)
 MAX_ADDRESS = 200
 _ANY_VERSION = re.compile(r"/ldm/(\d{1,9})(/.*)?")
 

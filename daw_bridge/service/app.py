@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from daw_bridge.audition.auditioner import Auditioner
-from daw_bridge.audition.events import AuditionEvent
 from daw_bridge.errors import NotAuthorised, PortTaken
 from daw_bridge.history.book import JobBook
 from daw_bridge.history.history import History
@@ -42,6 +41,7 @@ from daw_bridge.service.desks.connection import ConnectionDesk
 from daw_bridge.service.desks.deliveries import DeliveryDesk
 from daw_bridge.service.desks.effects import EffectDesk
 from daw_bridge.service.desks.engine import EngineDesk
+from daw_bridge.service.desks.hearing import Broadcast, HearDesk
 from daw_bridge.service.desks.jobs import JobDesk
 from daw_bridge.service.desks.live import LiveDesk
 from daw_bridge.service.desks.takes import TakeDesk
@@ -114,7 +114,8 @@ class Service:
         )
         self._refusals = Refusals((self._folders.refused_prompts, *_shipped_list()))
         self._chores = Chores(make_chores or self._process("chores"))
-        self._auditioner = Auditioner(_heard)
+        broadcast = Broadcast(self.audience)
+        self._auditioner = Auditioner(broadcast.hear, on_level=broadcast.hear_level)
         self._chains = ChainStore(self._folders.chains)
         self._deliveries = Deliveries(self._folders.render_presets, self._chains)
         self._keeper = ChainKeeper(self._chains, self._paths, self.audience)
@@ -185,8 +186,9 @@ class Service:
         )
         engine = EngineDesk(self.runs, self._chores, self._paths, self._uploads, self.end)
         takes = TakeDesk(self.book, self._auditioner, self.board, self._paths)
+        hearing = HearDesk(self._auditioner, self._paths)
         effects = (ChainDesk(self._keeper), self._effects, DeliveryDesk(self._deliveries))
-        desks = (connection, jobs, self._live, takes, *effects, engine)
+        desks = (connection, jobs, self._live, takes, hearing, *effects, engine)
         return {kind: handler for desk in desks for kind, handler in desk.handlers().items()}
 
     def _process(self, name: str, lease: Lease | None = None) -> MakeWorker:
@@ -405,8 +407,3 @@ def _logged(sentence: str) -> Iterator[None]:
 def _shipped_list() -> tuple[Path, ...]:
     path = shipped(Path("safety") / "refused_prompts.txt")
     return () if path is None else (path,)
-
-
-def _heard(event: AuditionEvent) -> None:
-    """Note what the player says; who asked has had the answer already."""
-    _LOG.debug("audition: %s", event)

@@ -130,10 +130,13 @@ class Audience:
                 self._offer(listener, job_id, event)
         self._schedule()
 
-    def tell_all(self, event: Reply) -> None:
-        """Tell something that is about no job to all who want to hear of all jobs."""
+    def tell_all(self, event: Reply, *, can_wait: bool = False) -> None:
+        """Tell something that is about no job to all who want to hear of all jobs.
+
+        Where packets wait to be taken, they do without what can wait: a later one tells as much.
+        """
         for listener in tuple(self._listeners.values()):
-            if listener.wants_all:
+            if listener.wants_all and not (can_wait and listener.peer.is_full):
                 listener.peer.send(event)
 
     def tell_parameter(self, name: str, value: ParameterValue) -> None:

@@ -26,7 +26,7 @@ class Paths:
             PathDenied: outside the client's folders, or not a whole path.
             AudioMissing: there is no such file.
         """
-        return self._file(path, self._allowed(session, path))
+        return self._file(path, self.allowed(session, path))
 
     def own(self, path: str) -> str:
         """Return the whole path of a file of the service's own; raises as readable.
@@ -37,7 +37,7 @@ class Paths:
 
     def folder(self, session: Session, path: str) -> str:
         """Return the whole path of a folder to write into, which need not exist yet; raises as readable."""
-        allowed = self._allowed(session, path)
+        allowed = self.allowed(session, path)
         if Path(allowed).is_file():
             raise OutputError(f"{path!r:.300} is a file", "Give a folder.")
         return allowed
@@ -65,7 +65,8 @@ class Paths:
             raise AudioMissing(f"{path!r:.300} is not a file", "Check the path.")
         return allowed
 
-    def _allowed(self, session: Session, path: str) -> str:
+    def allowed(self, session: Session, path: str) -> str:
+        """Return the whole path of what may not exist; raises PathDenied as readable."""
         # As given for clients of this machine: a link of theirs may mean something to them.
         return self._confined(path) if session.is_remote else os.path.normpath(_whole(path))
 

@@ -13,10 +13,6 @@ from daw_bridge.live.board import ParameterBoard
 from daw_bridge.live.specs import preset_of
 from daw_bridge.messages.answers import Done
 from daw_bridge.messages.takes import (
-    AbMatch,
-    AbSelect,
-    AbSet,
-    AbSetDone,
     TakeApply,
     TakeApplyDone,
     TakeAudition,
@@ -50,9 +46,6 @@ class TakeDesk:
             TakeRate: self._rate,
             TakeApply: self._apply,
             TakeRecall: self._recall,
-            AbSet: self._set_ab,
-            AbSelect: self._select,
-            AbMatch: self._match,
         }
 
     def _list(self, _: Session, request: TakeList) -> TakeListDone:
@@ -89,19 +82,6 @@ class TakeDesk:
         self._board.load(preset_of(job.spec))
         return TakeRecallDone(rid=request.rid, spec=content)
 
-    async def _set_ab(self, session: Session, request: AbSet) -> AbSetDone:
-        path_a, path_b = (self._paths.readable(session, path) for path in (request.path_a, request.path_b))
-        gains = await self._auditioner.set_ab(path_a, path_b)
-        return AbSetDone(rid=request.rid, gain_a_db=gains.a_db, gain_b_db=gains.b_db)
-
-    async def _select(self, _: Session, request: AbSelect) -> Done:
-        await self._auditioner.select(request.side)
-        return Done(rid=request.rid, request="ab/select")
-
-    async def _match(self, _: Session, request: AbMatch) -> Done:
-        await self._auditioner.match(request.on)
-        return Done(rid=request.rid, request="ab/match")
-
     def _entry(self, job_id: str, index: int) -> TakeEntry:
         entries = self._book.history.takes(job_id)
         if index >= len(entries):
@@ -126,4 +106,5 @@ def told(entry: TakeEntry) -> dict[str, Any]:
         "file": entry.file.value,
         "rating": entry.rating,
         "favourite": entry.is_favourite,
+        "total_bytes": entry.total_bytes,
     }
