@@ -116,6 +116,7 @@ def paths() -> None:
     for name, path in {
         **asdict(folders),
         "spool": folders.spool,
+        "errands": folders.errands,
         "presets": folders.presets,
         "refused prompts": folders.refused_prompts,
     }.items():

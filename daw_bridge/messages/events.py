@@ -6,10 +6,10 @@ may be left out; so a gap tells that something else was lost. What job/watch bri
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from daw_bridge.messages.answers import CODE, ETA, HINT, JOB_ID, SENTENCE, shortened
-from daw_bridge.messages.arguments import INT32_MAX, Number, Text, Whole, arg, file_path
+from daw_bridge.messages.arguments import INT32_MAX, Json, Number, Text, Whole, arg, file_path
 from daw_bridge.messages.base import Reply, reply
 from daw_bridge.messages.jobs import JOB_STATES
 from daw_bridge.messages.parameters import MAX_SEED
@@ -108,3 +108,13 @@ class JobFailEvent(Reply):
         """Return the event that tells an error, shortened to what a packet has room for."""
         message, hint = shortened(info.message), shortened(info.hint)
         return cls(job_id=job_id, seq=seq, code=info.code, message=message, hint=hint)
+
+
+@reply("take/applied")
+class TakeAppliedEvent(Reply):
+    """Tell that somebody uses a take in the session: whoever placed a take of the job places this one."""
+
+    job_id: str = arg(JOB_ID)
+    index: int = arg(TAKE_INDEX)
+    path: str = arg(file_path(_PATH, "rain_1.wav", fewest=0))
+    target: dict[str, Any] = arg(Json("where, as take/apply told it", {"track": "Pads"}), default={})

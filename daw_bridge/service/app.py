@@ -185,7 +185,7 @@ class Service:
             details=self._details,
         )
         engine = EngineDesk(self.runs, self._chores, self._paths, self._uploads, self.end)
-        takes = TakeDesk(self.book, self._auditioner, self.board, self._paths)
+        takes = TakeDesk(self.book, self._auditioner, self.board, self.audience, self._folders.errands)
         hearing = HearDesk(self._auditioner, self._paths)
         effects = (ChainDesk(self._keeper), self._effects, DeliveryDesk(self._deliveries))
         desks = (connection, jobs, self._live, takes, hearing, *effects, engine)

@@ -53,6 +53,10 @@ class Folders:
         return self.state / "spool"
 
     @property
+    def errands(self) -> Path:
+        return self.state / "errands"
+
+    @property
     def previews(self) -> Path:
         return self.state / "previews"
 

@@ -24,6 +24,7 @@ from daw_bridge.messages.events import (
     JobProgressEvent,
     JobStateEvent,
     JobTakeEvent,
+    TakeAppliedEvent,
 )
 from daw_bridge.messages.jobs import (
     Cancel,
@@ -57,6 +58,7 @@ from daw_bridge.messages.takes import (
     TakeRecall,
 )
 from daw_bridge.service import app
+from daw_bridge.service.applied import APPLIED
 from engine.spec_json import spec_to_dict
 from engine.types import ErrorCode, ErrorInfo, EventKind, Region, RenderSpec, Task
 from tests.contract.services import QUIET_S, Client, Served, client_of, served, tcp_of, udp_of
@@ -504,6 +506,27 @@ def test_a_job_tells_which_take_it_began_with(client: Client, service: Served) -
         (first, 1),
         (first, 1),
     ]
+
+
+def test_a_take_that_is_used_is_told_to_those_who_are_told_of_all_jobs(
+    either: Client, client: Client, service: Served
+) -> None:
+    job_id = either.generate("warm rain", options={"takes": 2})
+    either.end_of(job_id)
+    either.subscribe()
+    used = client.done(TakeApply(rid="-", job_id=job_id, index=1, target={"track": "Pads"}))
+    told = either.next(lambda reply: isinstance(reply, TakeAppliedEvent))
+    assert (told.job_id, told.index, told.path) == (job_id, 1, used.path)
+    assert told.target == {"track": "Pads"}
+    client.done(TakeApply(rid="-", job_id=job_id, index=0))
+    noted = [line.split("\t") for line in (service.folders.errands / APPLIED).read_text().splitlines()]
+    assert [(number, job, index) for number, job, index, _ in noted] == [
+        ("1", job_id, "1"),
+        ("2", job_id, "0"),
+    ]
+    assert noted[0][3] == used.path
+    client.drain()
+    assert not any(isinstance(reply, TakeAppliedEvent) for reply in client.replies)
 
 
 def test_a_job_is_told_of_while_it_waits_runs_and_after(client: Client, service: Served) -> None:

@@ -50,7 +50,7 @@ def test_a_service_says_how_to_reach_it_and_can_be_asked_and_ended(home: Home, t
 def test_all_that_a_service_keeps_is_in_its_folders(home: Home, tmp_path: Path) -> None:
     lines = home.run("service", "paths", cwd=tmp_path).stdout.splitlines()
     paths = [line[17:] for line in lines]
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all(Path(path).is_relative_to(home.folder) for path in paths)
     assert home.processes() == []
 

@@ -12,6 +12,7 @@ from daw_bridge.history.entries import TakeEntry, TakeFile
 from daw_bridge.live.board import ParameterBoard
 from daw_bridge.live.specs import preset_of
 from daw_bridge.messages.answers import Done
+from daw_bridge.messages.events import TakeAppliedEvent
 from daw_bridge.messages.takes import (
     TakeApply,
     TakeApplyDone,
@@ -22,8 +23,9 @@ from daw_bridge.messages.takes import (
     TakeRecall,
     TakeRecallDone,
 )
+from daw_bridge.service.applied import note_applied
+from daw_bridge.service.audience import Audience
 from daw_bridge.service.desk import Handlers
-from daw_bridge.service.paths import Paths
 from daw_bridge.service.room import fits, listing
 from daw_bridge.service.session import Session
 from engine.errors import AudioMissing, NotFound, TooLarge
@@ -33,11 +35,14 @@ from engine.spec_json import spec_of_take, spec_to_dict
 class TakeDesk:
     """Lets takes be heard, rated, used and found again."""
 
-    def __init__(self, book: JobBook, auditioner: Auditioner, board: ParameterBoard, paths: Paths) -> None:
+    def __init__(
+        self, book: JobBook, auditioner: Auditioner, board: ParameterBoard, audience: Audience, errands: Path
+    ) -> None:
         self._book = book
         self._auditioner = auditioner
         self._board = board
-        self._paths = paths
+        self._audience = audience
+        self._errands = errands
 
     def handlers(self) -> Handlers:
         return {
@@ -70,6 +75,12 @@ class TakeDesk:
         entry = self._present(request.job_id, request.index)
         # A session refers to it from now on: the disk budget must not take it away.
         self._book.history.set_favourite(request.job_id, entry.number, True)
+        note_applied(self._errands, request.job_id, request.index, entry.take.path)
+        self._audience.tell_all(
+            TakeAppliedEvent(
+                job_id=request.job_id, index=request.index, path=entry.take.path, target=request.target
+            )
+        )
         return TakeApplyDone(rid=request.rid, path=entry.take.path)
 
     def _recall(self, _: Session, request: TakeRecall) -> TakeRecallDone:
