@@ -75,7 +75,9 @@ class JobDisplay:
         elif isinstance(reply, JobStateEvent) and reply.state == "queued":
             self._update(0.0, f"waiting, {reply.position} before it" if reply.position else "waiting")
         elif isinstance(reply, answers.Progress):
-            self._update(reply.step / max(1, reply.total), reply.item or reply.stage)
+            self._update(
+                reply.step / max(1, reply.total), reply.item or _STAGES.get(reply.stage, reply.stage)
+            )
 
     def show_chore(self, payload: Mapping[str, object]) -> None:
         """Bring the bar to what a worker tells of a chore."""

@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 
+from daw_bridge.client.jobs import Client
 from daw_bridge.display import JobDisplay, say
+from daw_bridge.messages.service import ModelCancel, ModelList, ModelPull, ModelRemove
 from daw_bridge.service.chores import Chores
 from daw_bridge.service.config import Folders
 from daw_bridge.workers.asking import OnProgress
 from daw_bridge.workers.process import ProcessWorker, ProcessWorkerConfig
 
 _FILE = click.Path(path_type=Path)
+_MOST = 500
 _HEADER = ("NAME", "STATE", "SIZE", "LICENCE")
 
 
@@ -35,9 +38,22 @@ def list_models() -> None:
 
 @models.command()
 @click.argument("name")
-def pull(name: str) -> None:
-    """Download the model NAME; an interrupted download goes on where it stopped."""
-    _say_done("pulled", _do("pull", name=name))
+@click.option("--agree", is_flag=True, help="Agree to the model's licence without being asked.")
+def pull(name: str, agree: bool) -> None:
+    """Download the model NAME; an interrupted download goes on where it stopped.
+
+    Example: daw-bridge models pull audioldm-s-full
+    """
+    with Client() as client:
+        # Of a model that nobody knows the engine says what there is.
+        licence = client.ask(ModelList(rid="-", limit=_MOST)).models.get(name, {}).get("licence", "none")
+        if licence != "none" and not agree:
+            say(f"{name} is under the licence {licence}.")
+            click.confirm("Do you agree to it?", abort=True, err=True)
+        with JobDisplay("models pull") as display:
+            request = ModelPull(rid="-", name=name, licence=licence)
+            client.ask_long(request, ModelCancel(rid="-", name=name), display.show)
+    say(f"pulled: {name}")
 
 
 @models.command("import")
@@ -66,7 +82,9 @@ def verify(name: str) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Delete the model NAME from this machine."""
-    _say_done("removed", _do("remove", name=name))
+    with Client() as client:
+        client.ask(ModelRemove(rid="-", name=name))
+    say(f"removed: {name}")
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -82,7 +100,7 @@ def _do(action: str, **arguments: object) -> dict[str, Any]:
 
 
 async def _asked(arguments: Mapping[str, object], on_progress: OnProgress) -> dict[str, Any]:
-    """Ask a render process of this command's own: a download keeps no service busy."""
+    """Ask a render process of this command's own: no service need run."""
     config = ProcessWorkerConfig(log_path=Folders.of_user().log / "models.log")
     chores = Chores(lambda on_event: ProcessWorker(on_event, config))
     try:

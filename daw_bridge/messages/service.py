@@ -1,4 +1,9 @@
-"""The engine: models, the queue as a whole, and files for another machine."""
+"""The engine: models, the queue as a whole, and files for another machine.
+
+A model is downloaded only under the licence that model/list tells of it: who sends model/pull has shown it to
+the user, and the user has agreed. Its progress counts kilobytes. Whoever else asks for the same model waits
+for the same download; it goes on when its client has left, until model/cancel, and keeps what has arrived.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +76,42 @@ class ModelVerifyDone(Answer):
 @request("model/verify", answer=ModelVerifyDone)
 class ModelVerify(Request):
     """Compare the files of a model with its card."""
+
+    name: str = arg(MODEL)
+
+
+@reply("model/changed")
+class ModelChanged(Reply):
+    """Tell those who are told of all jobs that a model was installed or removed by somebody."""
+
+    name: str = arg(MODEL)
+
+
+@request("model/pull", answer=Done)
+class ModelPull(Request):
+    """Download and install a model; one that was broken off goes on where it stopped."""
+
+    name: str = arg(MODEL)
+    licence: str = arg(Text("the licence that the user has agreed to", "CC-BY-NC-SA-4.0", fewest=1))
+
+
+@reply("done", about="model/cancel")
+class ModelCancelDone(Answer):
+    """Tell how many requests are stopped."""
+
+    count: int = arg(COUNT)
+
+
+@request("model/cancel", answer=ModelCancelDone)
+class ModelCancel(Request):
+    """Stop downloads, whoever has asked for them; what has arrived is kept for the next one."""
+
+    name: str = arg(Text("name of the model, or * for all of them", "*", fewest=1, most=64))
+
+
+@request("model/remove", answer=Done)
+class ModelRemove(Request):
+    """Delete a model from this machine, and what a broken download of it has left."""
 
     name: str = arg(MODEL)
 

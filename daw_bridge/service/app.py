@@ -48,6 +48,7 @@ from daw_bridge.service.desks.takes import TakeDesk
 from daw_bridge.service.doors.spool import SpoolDoor
 from daw_bridge.service.doors.tcp import TcpDoor
 from daw_bridge.service.doors.udp import RECEIVE_BUFFER_BYTES, UdpDoor
+from daw_bridge.service.model_pulls import ModelPulls
 from daw_bridge.service.paths import Paths
 from daw_bridge.service.presence import ServiceInfo
 from daw_bridge.service.refusals import Refusals
@@ -114,6 +115,7 @@ class Service:
         )
         self._refusals = Refusals((self._folders.refused_prompts, *_shipped_list()))
         self._chores = Chores(make_chores or self._process("chores"))
+        self._pulls = ModelPulls(Chores(make_chores or self._process("models")))
         broadcast = Broadcast(self.audience)
         self._auditioner = Auditioner(broadcast.hear, on_level=broadcast.hear_level)
         self._chains = ChainStore(self._folders.chains)
@@ -184,7 +186,15 @@ class Service:
             capabilities=self._capabilities,
             details=self._details,
         )
-        engine = EngineDesk(self.runs, self._chores, self._paths, self._uploads, self.end)
+        engine = EngineDesk(
+            self.runs,
+            self._chores,
+            self._pulls,
+            self.audience,
+            paths=self._paths,
+            uploads=self._uploads,
+            quit_service=self.end,
+        )
         takes = TakeDesk(self.book, self._auditioner, self.board, self.audience, self._folders.errands)
         hearing = HearDesk(self._auditioner, self._paths)
         effects = (ChainDesk(self._keeper), self._effects, DeliveryDesk(self._deliveries))
@@ -313,7 +323,7 @@ class Service:
             await asyncio.sleep(IDLE_CHECK_S)
             queue = self.book.queue
             has_jobs = bool(queue.active) or (len(queue) > 0 and not queue.is_paused)
-            is_busy = has_jobs or bool(self._connections) or self._effects.is_busy
+            is_busy = has_jobs or bool(self._connections) or self._effects.is_busy or self._pulls.is_busy
             if is_busy:
                 self._active_s = time.monotonic()
             elif time.monotonic() - self._active_s > self._config.idle_s:
@@ -343,7 +353,8 @@ class Service:
         self._live.close()
         self._keeper.close()
         self.audience.close()
-        await asyncio.gather(self.runs.close(), self._chores.close(), self._auditioner.close())
+        parts = (self.runs, self._chores, self._pulls, self._auditioner)
+        await asyncio.gather(*(part.close() for part in parts))
         for connection in tuple(self._connections):
             # It has had time to take what was on its way.
             connection.abort()

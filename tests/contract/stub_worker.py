@@ -125,10 +125,22 @@ class StubWorker:
                     self._tell(order.job_id, EventKind.DONE, {**answer, "details": {}})
                 case "models" if order.arguments.get("action") == "list":
                     self._tell(order.job_id, EventKind.DONE, {"models": MODELS})
+                case "models" if order.arguments.get("action") == "pull":
+                    await self._pull(order)
                 case "chains":
                     self._tell(order.job_id, EventKind.DONE, {"plugins": []})
                 case _:
                     self._tell(order.job_id, EventKind.DONE, {"files": 7})
+
+    async def _pull(self, order: WorkOrder) -> None:
+        for step in range(1, self.manner.steps + 1):
+            told = {"stage": "download", "step": step, "total": self.manner.steps}
+            self._tell(order.job_id, EventKind.PROGRESS, told)
+            error = await self._step(order.job_id)
+            if error is not None:
+                self._fail(order.job_id, error)
+                return
+        self._tell(order.job_id, EventKind.DONE, {"models": []})
 
     async def _render(self, order: WorkOrder) -> None:
         arguments: Mapping[str, Any] = order.arguments

@@ -11,7 +11,7 @@ from typing import Any
 
 from daw_bridge.live.chain_edits import chain_of, effect_at, with_effect
 from daw_bridge.live.named_files import file_name
-from daw_bridge.messages.answers import Done, Progress, shortened
+from daw_bridge.messages.answers import Done, shortened
 from daw_bridge.messages.arguments import MAX_PATH
 from daw_bridge.messages.base import Request
 from daw_bridge.messages.chains import (
@@ -33,6 +33,7 @@ from daw_bridge.service.chores import Chores
 from daw_bridge.service.config import ServiceConfig
 from daw_bridge.service.desk import Handlers
 from daw_bridge.service.paths import Paths
+from daw_bridge.service.progress import progress_teller
 from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
 from daw_bridge.spec_options import slug
@@ -106,7 +107,7 @@ class EffectDesk:
         if "chain" in options:
             chain = self._searched(session, options.pop("chain"))
             order |= {"chain": chain_to_dict(chain), "limits": self._limits}
-        asked = self._runs.find(order, _teller(session, request))
+        asked = self._runs.find(order, progress_teller(session, request))
         found = await self._stoppable(session, request, asked)
         # Nothing that helps is no chain to keep.
         if request.name and found["chain"]["effects"]:
@@ -136,7 +137,7 @@ class EffectDesk:
 
     async def _scan(self, session: Session, request: ChainScan) -> ChainScanDone:
         order = {"cache": str(self._folders.known_plugins), "again": request.again}
-        answer = await self._asked(session, request, "scan", order, _teller(session, request))
+        answer = await self._asked(session, request, "scan", order, progress_teller(session, request))
         page = answer["plugins"][request.offset :][: request.limit]
         plugins = {one["path"]: _found(one) for one in page}
         content = room.table("plugins", plugins)
@@ -222,17 +223,6 @@ class EffectDesk:
             raise Cancelled("the request was cancelled") from None
         finally:
             del self._running[task]
-
-
-def _teller(session: Session, request: Request) -> OnProgress:
-    """Return what tells a client how far its request is."""
-
-    def tell(payload: Mapping[str, object]) -> None:
-        told: Any = {key: payload.get(key, 0) for key in ("step", "total")}
-        stage, item = str(payload.get("stage", "")), shortened(str(payload.get("item", "")))
-        session.peer.send(Progress(rid=request.rid, request=request.pattern, stage=stage, item=item, **told))
-
-    return tell
 
 
 def _effect_to_dict(effect: Effect) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,24 @@ from daw_bridge.messages.service import (
     EnginePause,
     EngineQuit,
     EngineResume,
+    ModelCancel,
+    ModelCancelDone,
+    ModelChanged,
     ModelList,
     ModelListDone,
     ModelLoad,
+    ModelPull,
+    ModelRemove,
     ModelVerify,
     ModelVerifyDone,
 )
+from daw_bridge.service.audience import Audience
 from daw_bridge.service.blobs import Downloads, Uploads
 from daw_bridge.service.chores import Chores
 from daw_bridge.service.desk import Handlers
+from daw_bridge.service.model_pulls import ModelPulls
 from daw_bridge.service.paths import Paths
+from daw_bridge.service.progress import progress_teller
 from daw_bridge.service.room import fits
 from daw_bridge.service.runs import Runs
 from daw_bridge.service.session import Session
@@ -40,10 +48,20 @@ class EngineDesk:
     """Asks the engine about its models and holds the queue's switch."""
 
     def __init__(
-        self, runs: Runs, chores: Chores, paths: Paths, uploads: Uploads, quit_service: Callable[[], None]
+        self,
+        runs: Runs,
+        chores: Chores,
+        pulls: ModelPulls,
+        audience: Audience,
+        *,
+        paths: Paths,
+        uploads: Uploads,
+        quit_service: Callable[[], None],
     ) -> None:
         self._runs = runs
         self._chores = chores
+        self._pulls = pulls
+        self._audience = audience
         self._paths = paths
         self._uploads = uploads
         self._downloads = Downloads()
@@ -56,6 +74,9 @@ class EngineDesk:
             ModelList: self._models,
             ModelLoad: self._load,
             ModelVerify: self._verify,
+            ModelPull: self._pull,
+            ModelCancel: self._cancel_pull,
+            ModelRemove: self._remove,
             EnginePause: self._pause,
             EngineResume: self._resume,
             EngineQuit: self._quit,
@@ -91,8 +112,7 @@ class EngineDesk:
         )
 
     async def _models(self, _: Session, request: ModelList) -> ModelListDone:
-        answer = await self._chores.ask("models", {"action": "list"})
-        models: Any = answer.get("models", [])
+        models = await self._listed()
         page = models[request.offset :][: request.limit]
         named = {str(model.get("name", "")): _told(model) for model in page}
         return ModelListDone(rid=request.rid, count=len(named), models=named)
@@ -107,6 +127,27 @@ class EngineDesk:
     async def _verify(self, _: Session, request: ModelVerify) -> ModelVerifyDone:
         answer = await self._chores.ask("models", {"action": "verify", "name": request.name})
         return ModelVerifyDone(rid=request.rid, details=answer)
+
+    async def _pull(self, session: Session, request: ModelPull) -> Done:
+        for model in await self._listed():
+            if model["name"] == request.name:
+                _require_agreed(model, request.licence)
+        await self._pulls.pull(request.name, progress_teller(session, request))
+        self._audience.tell_all(ModelChanged(name=request.name))
+        return Done(rid=request.rid, request="model/pull")
+
+    def _cancel_pull(self, _: Session, request: ModelCancel) -> ModelCancelDone:
+        return ModelCancelDone(rid=request.rid, count=self._pulls.cancel(request.name))
+
+    async def _remove(self, _: Session, request: ModelRemove) -> Done:
+        self._pulls.cancel(request.name)
+        await self._chores.ask("models", {"action": "remove", "name": request.name})
+        self._audience.tell_all(ModelChanged(name=request.name))
+        return Done(rid=request.rid, request="model/remove")
+
+    async def _listed(self) -> Sequence[Mapping[str, Any]]:
+        answer: dict[str, Any] = await self._chores.ask("models", {"action": "list"})
+        return list(answer.get("models", []))
 
     def _pause(self, _: Session, request: EnginePause) -> Done:
         self._runs.book.pause()
@@ -134,6 +175,14 @@ class EngineDesk:
         # In a thread: the hash of a long file takes a while.
         count, sha256, data = await asyncio.to_thread(self._downloads.get, path, request.index)
         return BlobGetDone(rid=request.rid, index=request.index, count=count, sha256=sha256, data=data)
+
+
+def _require_agreed(model: Mapping[str, Any], licence: str) -> None:
+    if model["licence"] != licence:
+        raise SpecError(
+            f"the licence of {model['name']} is {model['licence']}, not {licence:.100}",
+            "Show it to the user, and send what the user has agreed to.",
+        )
 
 
 def _told(model: Mapping[str, Any]) -> dict[str, Any]:
