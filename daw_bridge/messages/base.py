@@ -12,6 +12,8 @@ from engine.errors import BadJson, SpecError
 
 PROTOCOL = 1
 ROOT = f"/ldm/{PROTOCOL}/"
+# Of a client that has but one rid to send: each of its requests is carried out.
+ANEW = "-"
 RID = Text("id of the request, chosen by the client; the answer repeats it", "r1", fewest=1, most=36)
 NO_RID = Text("id of the answered request; empty where none could be read", "r1", most=36)
 

@@ -43,7 +43,7 @@ class ParamValue(Reply):
 
 @request("param/<name>", answer=ParamValue, has_rid=False)
 class Param(Request):
-    """Set a parameter, or ask for it by giving no value; the only request without rid."""
+    """Set a parameter, or ask for it by giving no value; without rid."""
 
     rid: str = arg(NO_RID, default="")
     name: str = arg(NAME)
@@ -129,7 +129,7 @@ class PresetLoad(Request):
 
 @request("preset/save", answer=Done)
 class PresetSave(Request):
-    """Keep all parameters under a name, in the place of what it held."""
+    """Keep parameters under a name, in the place of what it held: all as they are now, or those given."""
 
     name: str = arg(PRESET)
     values: dict[str, Any] = arg(

@@ -62,3 +62,29 @@ PARAMETERS: dict[str, Argument[Any]] = {
     "variation": Number("how far takes are from that of the seed, 0 being it itself", 0.2, 0.0, 1.0),
     "variation_seed": Whole("seed of what a variation goes towards", 3, 0, MAX_SEED),
 }
+
+# Where a knob that turns from 0 to 1 has its ends: what is of use in music, not all that a parameter takes.
+# Parameters with a few words to choose from have these as equal parts of the way; free text has no knob.
+KNOBS: dict[str, tuple[float, float]] = {
+    "morph": (0.0, 1.0),
+    "seconds": (0.5, 20.0),
+    "strength": (0.0, 1.0),
+    "editor": (0.0, len(Editor) - 1.0),
+    "keep_pitch": (0.0, 1.0),
+    "keep_rhythm": (0.0, 1.0),
+    "keep_level": (0.0, 1.0),
+    "sampler": (0.0, len(SamplerName) - 1.0),
+    "steps": (1.0, 100.0),
+    "guidance": (0.0, 10.0),
+    "guidance_from": (0.0, 1.0),
+    "guidance_to": (0.0, 1.0),
+    "guidance_rescale": (0.0, 1.0),
+    "eta": (0.0, 1.0),
+    "seed": (0.0, 99.0),
+    "takes": (1.0, 8.0),
+    "match_level": (0.0, 1.0),
+    "highs": (0.0, len(Highs) - 1.0),
+    "stereo": (0.0, len(Stereo) - 1.0),
+    "variation": (0.0, 1.0),
+    "variation_seed": (0.0, 99.0),
+}

@@ -18,13 +18,14 @@ from daw_bridge.messages import (
     jobs,
     live,
     service,
+    surfaces,
     takes,
 )
 from daw_bridge.messages.base import PROTOCOL, REPLIES, REQUESTS, RID, ROOT, Reply, Request
 from daw_bridge.messages.parameters import PARAMETERS
 from engine.errors import EngineError, UnsupportedVersion
 
-GROUPS = (connection, answers, jobs, events, live, takes, hearing, chains, deliveries, service)
+GROUPS = (connection, answers, jobs, events, live, surfaces, takes, hearing, chains, deliveries, service)
 MAX_ADDRESS = 200
 _ANY_VERSION = re.compile(r"/ldm/(\d{1,9})(/.*)?")
 

@@ -11,7 +11,7 @@ from typing import Any
 from daw_bridge.messages import live
 from daw_bridge.messages.answers import Done
 from daw_bridge.messages.arguments import MAX_JSON_ARGUMENT, MAX_JSON_DEPTH, OscValue
-from daw_bridge.messages.base import REPLIES, REQUESTS, ROOT, Message, Request, Slot
+from daw_bridge.messages.base import ANEW, REPLIES, REQUESTS, ROOT, Message, Request, Slot
 from daw_bridge.messages.parameters import PARAMETERS
 from daw_bridge.messages.reading import GROUPS
 from engine.types import ErrorCode
@@ -33,6 +33,7 @@ recognises SLIP framing (OSC 1.1) and length prefixes (OSC 1.0) by the first byt
   request gets exactly one answer, and the answer repeats its `rid`. The same request under the same `rid` is
   not carried out again but gets the stored answer, for ten minutes: when in doubt, send it again. With other
   arguments it is another request and is carried out, since simple controllers send one `rid` with everything.
+  The `rid` `{ANEW}` is for these: what has it is carried out each time.
   Answers with JSON or a blob are not stored: what they answer changes nothing, or the same again, and is
   carried out anew.
 - A list that an answer has no room for ends early and has `"more": true`; ask on with `offset` where there is

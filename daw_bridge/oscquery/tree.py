@@ -10,10 +10,11 @@ from typing import Any
 from daw_bridge.messages.arguments import Argument, Choice, Flag, Number, ParameterValue, Scalar, Text, Whole
 from daw_bridge.messages.base import REQUESTS, Request
 from daw_bridge.messages.live import Param
-from daw_bridge.messages.parameters import PARAMETERS
+from daw_bridge.messages.parameters import KNOBS, PARAMETERS
 
 # Importing it fills the registry.
 from daw_bridge.messages.reading import GROUPS
+from daw_bridge.messages.surfaces import Knob
 
 assert GROUPS
 
@@ -80,6 +81,9 @@ def build_tree() -> Node:
         if cls is Param:
             for name, kind in PARAMETERS.items():
                 _add(root, _parameter(name, kind))
+        elif cls is Knob:
+            for name in KNOBS:
+                _add(root, _knob(name))
         else:
             _add(root, _request(cls))
     return root
@@ -125,6 +129,14 @@ def _parameter(name: str, kind: Argument[Any]) -> Node:
         READ_AND_WRITE,
         (Form(kind.tag, (_range(kind),)),),
         name,
+    )
+
+
+def _knob(name: str) -> Node:
+    (slot,) = Knob.slots
+    form = Form(slot.kind.tag, (_range(slot.kind),))
+    return Node(
+        Knob(name=name, position=0.0).address, " ".join((Knob.__doc__ or "").split()), WRITE_ONLY, (form,)
     )
 
 

@@ -44,6 +44,7 @@ from daw_bridge.service.desks.engine import EngineDesk
 from daw_bridge.service.desks.hearing import Broadcast, HearDesk
 from daw_bridge.service.desks.jobs import JobDesk
 from daw_bridge.service.desks.live import LiveDesk
+from daw_bridge.service.desks.surfaces import SurfaceDesk
 from daw_bridge.service.desks.takes import TakeDesk
 from daw_bridge.service.doors.spool import SpoolDoor
 from daw_bridge.service.doors.tcp import TcpDoor
@@ -199,7 +200,10 @@ class Service:
         hearing = HearDesk(self._auditioner, self._paths)
         effects = (ChainDesk(self._keeper), self._effects, DeliveryDesk(self._deliveries))
         desks = (connection, jobs, self._live, takes, hearing, *effects, engine)
-        return {kind: handler for desk in desks for kind, handler in desk.handlers().items()}
+        handlers = {kind: handler for desk in desks for kind, handler in desk.handlers().items()}
+        surfaces = SurfaceDesk(handlers, self.book, self.board, self.audience)
+        self.audience.watch(surfaces.hear)
+        return {**handlers, **surfaces.handlers()}
 
     def _process(self, name: str, lease: Lease | None = None) -> MakeWorker:
         config = ProcessWorkerConfig(log_path=self._folders.log / f"{name}.log", lease=lease)

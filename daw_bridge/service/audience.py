@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
+from daw_bridge.live.knobs import position_of
 from daw_bridge.messages.arguments import ParameterValue
 from daw_bridge.messages.base import Reply
 from daw_bridge.messages.events import JobDoneEvent, JobFailEvent
 from daw_bridge.messages.live import ParamValue
+from daw_bridge.messages.parameters import KNOBS
+from daw_bridge.messages.surfaces import KnobPosition
 from daw_bridge.service.feed import EventFeed
 from daw_bridge.service.session import Peer
 
@@ -24,6 +27,8 @@ SILENCE_S = 3600.0
 # How exactly the times of held-back events are met.
 TICK_S = 0.025
 
+Watcher = Callable[[str, Reply], None]
+
 
 @dataclass(slots=True, eq=False)
 class _Listener:
@@ -32,6 +37,7 @@ class _Listener:
     feed: EventFeed
     heard_s: float
     wants_all: bool = False
+    is_surface: bool = False
     # Values that it is to be told once it takes something again.
     held: dict[str, ParameterValue] = field(default_factory=dict)
     own_jobs: dict[str, None] = field(default_factory=dict)
@@ -39,7 +45,7 @@ class _Listener:
 
     @property
     def is_needed(self) -> bool:
-        return self.wants_all or bool(self.own_jobs) or bool(self.patterns)
+        return self.wants_all or self.is_surface or bool(self.own_jobs) or bool(self.patterns)
 
 
 class Audience:
@@ -52,6 +58,7 @@ class Audience:
         self._changed: dict[str, ParameterValue] = {}
         self._value_told_s: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._watchers: list[Watcher] = []
 
     def __len__(self) -> int:
         return len(self._listeners)
@@ -65,8 +72,16 @@ class Audience:
     def unsubscribe(self, peer: Peer) -> None:
         """Tell a peer only of its own jobs from now on, and of no parameters."""
         if (listener := self._listeners.get(peer.target)) is not None:
-            listener.wants_all = False
+            listener.wants_all = listener.is_surface = False
             listener.patterns.clear()
+
+    def follow(self, peer: Peer) -> None:
+        """Tell a surface in short what is going on, from now on."""
+        self._listener(peer).is_surface = True
+
+    def watch(self, callback: Watcher) -> None:
+        """Call with each event of a job, before anybody is told of it."""
+        self._watchers.append(callback)
 
     def own(self, peer: Peer, job_id: str) -> None:
         """Tell a peer of a job until that has ended."""
@@ -99,6 +114,7 @@ class Audience:
         del self._listeners[before]
         new = self._listener(peer)
         new.wants_all |= old.wants_all
+        new.is_surface |= old.is_surface
         new.own_jobs.update(old.own_jobs)
         new.patterns.update(old.patterns)
 
@@ -119,6 +135,8 @@ class Audience:
 
     def tell(self, job_id: str, event: Reply) -> None:
         """Tell an event of a job to all whom it concerns."""
+        for watch in self._watchers:
+            watch(job_id, event)
         for listener in tuple(self._listeners.values()):
             self._offer(listener, job_id, event)
         self._schedule()
@@ -137,6 +155,12 @@ class Audience:
         """
         for listener in tuple(self._listeners.values()):
             if listener.wants_all and not (can_wait and listener.peer.is_full):
+                listener.peer.send(event)
+
+    def tell_followers(self, event: Reply) -> None:
+        """Tell surfaces what is going on; where packets wait to be taken, they do without."""
+        for listener in tuple(self._listeners.values()):
+            if listener.is_surface and not listener.peer.is_full:
                 listener.peer.send(event)
 
     def tell_parameter(self, name: str, value: ParameterValue) -> None:
@@ -168,7 +192,10 @@ class Audience:
         for listener in tuple(self._listeners.values()):
             while listener.held and not listener.peer.is_full:
                 name = next(iter(listener.held))
-                listener.peer.send(ParamValue(name=name, value=listener.held.pop(name)))
+                value = listener.held.pop(name)
+                listener.peer.send(ParamValue(name=name, value=value))
+                if listener.is_surface and name in KNOBS:
+                    listener.peer.send(KnobPosition(name=name, position=position_of(name, value)))
 
     def _is_due(self, name: str, now_s: float) -> bool:
         return now_s >= self._value_told_s.get(name, -math.inf) + TICK_S

@@ -10,7 +10,7 @@ from typing import Any
 
 from daw_bridge.errors import NotAuthorised
 from daw_bridge.messages.answers import Fail
-from daw_bridge.messages.base import ROOT, Answer, Reply, Request
+from daw_bridge.messages.base import ANEW, ROOT, Answer, Reply, Request
 from daw_bridge.messages.connection import Hello, Ping, Pong, Sync, Synced
 from daw_bridge.messages.reading import parse_request, rid_of
 from daw_bridge.service.ledger import AnswerLedger, Entry
@@ -94,7 +94,7 @@ class Desk:
         if isinstance(request, Ping):
             # Neither remembered nor queued: many are sent, and a repeated one harms nothing.
             session.peer.send(Pong(rid=request.rid))
-        elif not request.rid:
+        elif request.rid in ("", ANEW):
             self._carry_out(session, request, None)
         elif (entry := self._ledger.seen(session.key, request, self._clock())) is None:
             self._carry_out(session, request, self._ledger.note(session.key, request, self._clock()))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daw_bridge.errors import BadAddress
+from daw_bridge.messages import surfaces
 from daw_bridge.messages.answers import Accepted, Done, Fail, shortened
 from daw_bridge.messages.arguments import MAX_JSON_ARGUMENT, MAX_JSON_DEPTH, Number, Whole
 from daw_bridge.messages.base import REPLIES, REQUESTS, ROOT, Message, Request
@@ -69,20 +70,25 @@ def test_whatever_comes_is_a_message_or_a_typed_error(
 
 
 def test_every_address_of_the_design_is_there() -> None:
-    wanted = """hello notify ping status sync generate transfer inpaint superres submit cancel
-    job/list job/info job/retry job/move job/ack param/<name> param/get param/set param/listen
+    wanted = """hello notify ping status sync generate transfer inpaint superres submit recall cancel
+    job/list job/info job/retry job/move job/watch job/ack param/<name> param/get param/set param/listen
     preset/list preset/load preset/save preset/delete preset/morph prompt/morph
     take/list take/audition take/rate take/apply take/recall ab/set
-    ab/select ab/match model/list model/load model/verify chain/list chain/load chain/save chain/delete
+    ab/select ab/match hear/set hear/select hear/seek hear/loop hear/match hear/device hear/devices
+    model/list model/load model/verify model/pull model/cancel model/remove
+    chain/list chain/load chain/save chain/delete
     chain/set chain/add chain/remove chain/move chain/effects
     chain/scan chain/inspect chain/window chain/apply chain/find chain/cancel
     delivery/list delivery/load history/search history/delete history/tidy audio/probe audio/recall
-    engine/quit engine/pause engine/resume blob/put blob/get"""
+    engine/quit engine/pause engine/resume blob/put blob/get
+    follow knob/<name> press/generate press/transfer press/again press/cancel press/play press/stop press/next
+    press/previous press/keep press/drop press/recall press/source press/take press/difference"""
     assert set(REQUESTS) == set(wanted.split())
     pushed = {f"job/<job_id>/{event}" for event in ("state", "progress", "preview", "take", "done", "fail")}
     assert {pattern for pattern, _ in REPLIES} == pushed | {
         "done", "fail", "accepted", "progress", "pong", "synced", "param/<name>",
-        "engine/ending", "chain/changed",
+        "engine/ending", "hear/state", "hear/level", "chain/changed", "model/changed", "take/applied",
+        "knob/<name>", "now/text", "now/progress",
     }  # fmt: skip
 
 
@@ -98,7 +104,9 @@ def test_every_message_and_argument_is_described(cls: type[Message]) -> None:
 
 @pytest.mark.parametrize("cls", REQUEST_CLASSES, ids=lambda cls: cls.__name__)
 def test_a_request_begins_with_its_id_and_has_an_answer(cls: type[Request]) -> None:
-    assert (cls.slots[0].name == "rid") is (cls is not Param)
+    is_surface = cls is Param or cls.__module__ == surfaces.__name__
+    assert ("rid" not in [slot.name for slot in cls.slots]) is is_surface
+    assert is_surface or cls.slots[0].name == "rid"
     assert cls.answer in REPLY_CLASSES
     assert cls.answer.about in {"", cls.pattern}
 

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 
 from daw_bridge.messages.arguments import Argument, Choice, ParameterValue, Scalar
 from daw_bridge.messages.base import REQUESTS, ROOT, Request
-from daw_bridge.messages.live import Param
-from daw_bridge.messages.parameters import PARAMETERS
+from daw_bridge.messages.parameters import KNOBS, PARAMETERS
 from daw_bridge.messages.reading import parse_request
 from daw_bridge.oscquery import tree
 from daw_bridge.oscquery.tree import ATTRIBUTES, HostInfo, Node, attribute, build_tree, described, find
 from engine.types import ErrorCode
 
 TREE = build_tree()
-PLAIN_REQUESTS = [cls for cls in REQUESTS.values() if cls is not Param]
+PLAIN_REQUESTS = [cls for cls in REQUESTS.values() if not cls.parts]
 
 
 def example(name: str) -> ParameterValue:
@@ -105,9 +104,8 @@ def test_the_whole_tree_is_json_and_tells_each_address_once() -> None:
     paths = [node["FULL_PATH"] for node in nodes(content)]
     assert len(set(paths)) == len(paths)
     methods = {node["FULL_PATH"] for node in nodes(content) if "TYPE" in node}
-    assert methods == {ROOT + cls.pattern for cls in PLAIN_REQUESTS} | {
-        f"{ROOT}param/{n}" for n in PARAMETERS
-    }
+    named = {f"{ROOT}param/{name}" for name in PARAMETERS} | {f"{ROOT}knob/{name}" for name in KNOBS}
+    assert methods == {ROOT + cls.pattern for cls in PLAIN_REQUESTS} | named
     for path in paths:
         assert node_at(path).path == path
 

@@ -65,11 +65,9 @@ class ConnectionDesk:
         )
 
     def _notify(self, session: Session, request: Notify) -> NotifyDone:
+        answer_at(self._audience, session, request.reply_port)
         if isinstance(session.peer, UdpPeer):
-            before = session.peer.target
-            session.peer.reply_port = request.reply_port
             session.peer.max_packet = request.max_packet
-            self._audience.moved(before, session.peer)
         if not request.on:
             self._audience.unsubscribe(session.peer)
             return NotifyDone(rid=request.rid, client_id=0)
@@ -84,3 +82,11 @@ class ConnectionDesk:
             running=len(queue.active),
             details=dict(self._details()),
         )
+
+
+def answer_at(audience: Audience, session: Session, reply_port: int) -> None:
+    """Send a client's answers and events to a UDP port; 0 is the one that it sends from."""
+    if isinstance(session.peer, UdpPeer):
+        before = session.peer.target
+        session.peer.reply_port = reply_port
+        audience.moved(before, session.peer)
