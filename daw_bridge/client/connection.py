@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 from daw_bridge.errors import ServiceGone, TimedOut, WorkFailed
 from daw_bridge.messages.answers import Fail
 from daw_bridge.messages.base import PROTOCOL, Answer, Reply, Request
-from daw_bridge.messages.connection import Hello
+from daw_bridge.messages.connection import Hello, HelloDone
 from daw_bridge.messages.reading import parse_reply
 from daw_bridge.transport.framing import FrameDecoder, Framing, encode_frame
 from daw_bridge.transport.packets import decode_packet, encode_packet
@@ -29,6 +29,8 @@ _CHUNK = 65_536
 
 A = TypeVar("A", bound=Answer)
 OnEvent = Callable[[Reply], None]
+# None stands for a connection that ended before its service answered.
+OnAnswer = Callable[[Answer | None], None]
 
 
 class Connection:
@@ -47,15 +49,19 @@ class Connection:
         on_end: Callable[[], None] = lambda: None,
         name: str = "",
         token: str = "",
+        answer_s: float = ANSWER_S,
     ) -> None:
+        self._answer_s = answer_s
         self._name = name or f"client-{os.getpid()}-{secrets.token_hex(4)}"
         self._token = token
         self._on_event = on_event
         self._on_end = on_end
         self._rids = itertools.count(1)
-        self._waiting: dict[str, queue.SimpleQueue[Answer | None]] = {}
+        self._waiting: dict[str, OnAnswer] = {}
         self._lock = threading.Lock()
         self._is_open = True
+        self._greeting: HelloDone | None = None
+        self.host, self.port = host, port
         self._socket = _connected(host, port)
         self._reader = threading.Thread(target=self._read, name="service events", daemon=True)
 
@@ -64,10 +70,16 @@ class Connection:
         """Tell whether the service has not been lost yet, as far as is known."""
         return self._is_open
 
+    @property
+    def greeting(self) -> HelloDone:
+        """Return what the service said of itself when it was entered."""
+        assert self._greeting is not None, "the connection was not entered"
+        return self._greeting
+
     def __enter__(self) -> Self:
         self._reader.start()
         try:
-            self.ask(Hello(rid="-", client=self._name, protocol=PROTOCOL, token=self._token))
+            self._greeting = self.ask(Hello(rid="-", client=self._name, protocol=PROTOCOL, token=self._token))
         except BaseException:
             self.close()
             raise
@@ -83,31 +95,51 @@ class Connection:
             self._reader.join(CONNECT_S)
         self._socket.close()
 
-    def ask(self, request: Request, timeout_s: float = ANSWER_S) -> Any:
+    def ask(self, request: Request, timeout_s: float | None = None) -> Any:
         """Send a request under an id of its own and return its answer, of the class that the request names.
+
+        timeout_s is how long to wait for it, answer_s of the connection where it is None.
 
         Raises:
             WorkFailed: the service refused; its info is what it said.
             ServiceGone: the connection is lost.
             TimedOut: no answer in time.
         """
-        rid = str(next(self._rids))
+        patience_s = self._answer_s if timeout_s is None else timeout_s
         answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        rid = self.ask_later(request, answers.put)
+        try:
+            return answered(answers.get(timeout=patience_s))
+        except queue.Empty:
+            raise no_answer(patience_s) from None
+        finally:
+            self.forget(rid)
+
+    def ask_later(
+        self, request: Request, on_answer: OnAnswer, on_rid: Callable[[str], None] = lambda _: None
+    ) -> str:
+        """Send a request; on_answer gets its answer in the connection's own thread. Returns the request's id.
+
+        on_rid gets that id before anything is sent: its progress may come before this returns.
+
+        Raises:
+            ServiceGone: the connection is lost; on_answer is not called.
+        """
+        rid = str(next(self._rids))
         with self._lock:
-            self._waiting[rid] = answers
+            self._waiting[rid] = on_answer
+        on_rid(rid)
         try:
             self._send(replace(request, rid=rid))
-            answer = answers.get(timeout=timeout_s)
-        except queue.Empty:
-            raise TimedOut(f"the service did not answer within {timeout_s:g} s", "Try again.") from None
-        finally:
-            with self._lock:
-                self._waiting.pop(rid, None)
-        if answer is None:
-            raise _gone()
-        if isinstance(answer, Fail):
-            raise WorkFailed(ErrorInfo(code=answer.code, message=answer.message, hint=answer.hint))
-        return answer
+        except BaseException:
+            self.forget(rid)
+            raise
+        return rid
+
+    def forget(self, rid: str) -> bool:
+        """Wait for an answer no longer; return whether it had not come yet."""
+        with self._lock:
+            return self._waiting.pop(rid, None) is not None
 
     def _send(self, request: Request) -> None:
         frame = encode_frame(encode_packet(*request.format()), Framing.SLIP)
@@ -126,8 +158,9 @@ class Connection:
         finally:
             with self._lock:
                 self._is_open = False
-                for answers in self._waiting.values():
-                    answers.put(None)
+                waiting, self._waiting = self._waiting, {}
+            for on_answer in waiting.values():
+                on_answer(None)
             self._on_end()
 
     def _take(self, reply: Reply) -> None:
@@ -135,9 +168,27 @@ class Connection:
             self._on_event(reply)
             return
         with self._lock:
-            answers = self._waiting.get(reply.rid)
-        if answers is not None:
-            answers.put(reply)
+            on_answer = self._waiting.pop(reply.rid, None)
+        if on_answer is not None:
+            on_answer(reply)
+
+
+def answered(answer: Answer | None) -> Any:
+    """Return an answer that tells of no failure.
+
+    Raises:
+        WorkFailed: the service refused; its info is what it said.
+        ServiceGone: there will be none.
+    """
+    if answer is None:
+        raise _gone()
+    if isinstance(answer, Fail):
+        raise WorkFailed(ErrorInfo(code=answer.code, message=answer.message, hint=answer.hint))
+    return answer
+
+
+def no_answer(timeout_s: float) -> TimedOut:
+    return TimedOut(f"the service did not answer within {timeout_s:g} s", "Try again.")
 
 
 def _connected(host: str, port: int) -> socket.socket:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from daw_bridge.client.connection import Connection, OnEvent
+from daw_bridge.client.connection import ANSWER_S, Connection, OnEvent
 from daw_bridge.service.config import LOOPBACK, Folders
 from daw_bridge.service.presence import ServiceInfo
 
@@ -14,11 +14,14 @@ _EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - where it listen
 
 
 def connection_to(
-    info: ServiceInfo, on_event: OnEvent, on_end: Callable[[], None] = lambda: None
+    info: ServiceInfo,
+    on_event: OnEvent,
+    on_end: Callable[[], None] = lambda: None,
+    answer_s: float = ANSWER_S,
 ) -> Connection:
     """Connect to the user's own service, with the user's token where it asks for one."""
     host = _EVERYWHERE.get(info.host, info.host)
-    return Connection(host, info.tcp_port, on_event, on_end=on_end, token=_token(info))
+    return Connection(host, info.tcp_port, on_event, on_end=on_end, token=_token(info), answer_s=answer_s)
 
 
 def token_path(folders: Folders) -> Path:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from daw_bridge.client.connection import Connection
+from daw_bridge.client.connection import ANSWER_S, Connection
 from daw_bridge.client.finding import START_S, find_or_start, look_later
 from daw_bridge.client.greeting import connection_to
 from daw_bridge.errors import ServiceGone, ServiceStopped, TimedOut, WorkFailed
@@ -35,21 +35,29 @@ CHECK_S = 5.0
 CANCEL_S = 30.0
 LONGEST_S = 7 * 86_400.0
 _RETRY_S = 0.1
+_LOOK_S = 0.25
 # A program that is asked to end leaves no more behind than one whose user presses Ctrl-C.
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 _ENDED = ("finished", "failed", "cancelled")
 
 Takes = list[Mapping[str, Any]]
 OnReply = Callable[[Reply], None]
+IsUnwanted = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
 
 
 class Client:
     """Asks the user's service, starting it where there is none; use it as a context manager.
 
-    The service is looked for with the first request, so that a wrong option is answered at once.
+    The service is looked for with the first request, so that a wrong option is answered at once. answer_s is
+    how long to wait for an answer: shorter where somebody sits and waits for it.
     """
 
-    def __init__(self, folders: Folders | None = None) -> None:
+    def __init__(self, folders: Folders | None = None, answer_s: float = ANSWER_S) -> None:
+        self._answer_s = answer_s
         self._folders = folders or Folders.of_user()
         self._connection: Connection | None = None
         self._was_stopped = False
@@ -114,22 +122,35 @@ class Client:
             self._stop(job_id)
         return self._takes(job_id)
 
-    def _follow(self, job_id: str, on_reply: OnReply) -> None:
-        """Tell the events of a job until it has ended."""
-        while True:
-            reply = self._next_event(CHECK_S)
+    def takes_of(self, job_id: str, on_reply: OnReply, is_unwanted: IsUnwanted) -> Takes:
+        """Return the takes of a job, best first, once it has ended; is_unwanted is asked again and again.
+
+        Raises:
+            As render, and WorkFailed where nobody knows the job.
+        """
+        if self._info(job_id)["state"] not in _ENDED and self._follow(job_id, on_reply, is_unwanted):
+            self._stop(job_id)
+        return self._takes(job_id)
+
+    def _follow(self, job_id: str, on_reply: OnReply, is_unwanted: IsUnwanted = _never) -> bool:
+        """Tell the events of a job until it has ended or is unwanted; return whether it is."""
+        while not is_unwanted():
+            reply = self._next_event(CHECK_S, is_unwanted)
             if reply is None:
                 if self._info(job_id)["state"] in _ENDED:
-                    return
+                    return False
             elif getattr(reply, "job_id", "") == job_id:
                 on_reply(reply)
                 if isinstance(reply, JobDoneEvent | JobFailEvent):
-                    return
+                    return False
+        return True
 
-    def _next_event(self, timeout_s: float) -> Reply | None:
-        """Return the next event; None after a long silence or with the end of the connection."""
-        with contextlib.suppress(queue.Empty):
-            return self._events.get(timeout=timeout_s)
+    def _next_event(self, timeout_s: float, is_unwanted: IsUnwanted = _never) -> Reply | None:
+        """Return the next event; None after a silence, when unwanted, or with the end of the connection."""
+        deadline_s = time.monotonic() + timeout_s
+        while (left_s := deadline_s - time.monotonic()) > 0 and not is_unwanted():
+            with contextlib.suppress(queue.Empty):
+                return self._events.get(timeout=min(_LOOK_S, left_s))
         return None
 
     def _stop(self, job_id: str) -> None:
@@ -188,7 +209,7 @@ class Client:
         while True:
             info = find_or_start(self._folders)
             try:
-                return self._greeted(connection_to(info, self._hear, self._tell_end))
+                return self._greeted(connection_to(info, self._hear, self._tell_end, self._answer_s))
             except ServiceGone:
                 if time.monotonic() > deadline_s:
                     raise
