@@ -9,14 +9,14 @@ import click
 
 from daw_bridge.chain_words import index_of
 from daw_bridge.client.jobs import Client
+from daw_bridge.client.plugins import STOP, scanned
 from daw_bridge.display import JobDisplay, say
 from daw_bridge.live.chain_edits import chain_of, is_path
-from daw_bridge.messages.chains import ChainCancel, ChainInspect, ChainLoad, ChainScan, ChainWindow
+from daw_bridge.messages.chains import ChainInspect, ChainLoad, ChainWindow
 from daw_bridge.models_cli import table
 from daw_bridge.spec_options import whole_path
 from engine.errors import SpecError
 
-_STOP = ChainCancel(rid="-", target="*")
 _PAGE = 100
 
 
@@ -27,14 +27,8 @@ def scan(again: bool) -> None:
 
     Example: daw-bridge chain scan --again
     """
-    found: dict[str, Any] = {}
     with Client() as client, JobDisplay("scan") as display:
-        is_more = True
-        while is_more:
-            request = ChainScan(rid="-", again=again and not found, limit=_PAGE, offset=len(found))
-            page = client.ask_long(request, _STOP, display.show).plugins
-            found |= page["plugins"]
-            is_more = bool(page.get("more")) and bool(page["plugins"])
+        found = scanned(client, display.show, again=again)
     rows = [(one["name"], _state(one), path) for path, one in found.items()]
     for line in table([("NAME", "WHAT IT IS", "FILE"), *rows]):
         say(line)
@@ -55,7 +49,7 @@ def inspect(plugin: str, name: str) -> None:
             request = ChainInspect(
                 rid="-", path=whole_path(plugin), name=name, limit=_PAGE, offset=len(parameters)
             )
-            report = client.ask_long(request, _STOP, display.show).plugin
+            report = client.ask_long(request, STOP, display.show).plugin
             parameters += report["parameters"]
             is_more = bool(report.get("more")) and bool(report["parameters"])
     facts = report["facts"]
