@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 # Threads of a render wait for each other at every layer, at full speed for as long as their library likes.
 # Beside a DAW that keeps one core busy that made a render ten times as slow; this little costs it nothing.
@@ -36,6 +38,8 @@ async def start(
 
     It is in its own session: Ctrl-C at a terminal reaches only the service, which then decides.
     """
+    import asyncio  # noqa: PLC0415 - half of who starts processes has no event loop
+
     with log_for(log_path) as log:
         return await asyncio.create_subprocess_exec(
             *command,
