@@ -16,6 +16,7 @@ engine.errors.EngineError
 ├── ServiceGone     timeout     a service that is not there, or no longer
 ├── ServiceStopped  timeout     a service that was ended on purpose while somebody waited for it
 ├── ServiceRunning  bad_args    a second service of the same user
+├── ErrandTaken     bad_args    an errand that another process carries out
 ├── WorkFailed      any         what a worker said of an order that failed
 │   └── NotStarted  any         what a service said that could not start
 └── HistoryDamaged  internal    the history's file is not a readable database
@@ -103,6 +104,10 @@ class ServiceStopped(EngineError):
 
 
 class ServiceRunning(EngineError):
+    code = ErrorCode.BAD_ARGS
+
+
+class ErrandTaken(EngineError):
     code = ErrorCode.BAD_ARGS
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end2end.homes import Home
+from tests.end2end.homes import Home, wait_until
 
 
 @pytest.fixture
@@ -26,3 +26,15 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     made = Home(tmp_path_factory.mktemp("lived_in"))
     yield made
     made.end()
+
+
+@pytest.fixture(scope="session")
+def rendering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """Return a home with a service on free ports, for tests that leave it as it is; its path has a space."""
+    made = Home(tmp_path_factory.mktemp("DAW Bridge"))
+    try:
+        with made.started("serve", *(f"--{kind}-port=0" for kind in ("udp", "tcp", "http")), cwd=made.folder):
+            wait_until(lambda: made.service() is not None, "a service that is ready")
+            yield made
+    finally:
+        made.end()

@@ -110,6 +110,19 @@ class Home:
             wait_until(lambda: _fraction(client, job.id) > 0, "a job that samples")
         return job
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let no render go on within the block, as on a machine that does something else."""
+        held = self.workers()
+        assert held, "nothing renders"
+        for process in held:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in held:
+                kill(process, signal.SIGCONT)
+
     def wait_for_quiet(self) -> None:
         """Wait until nothing runs here any more."""
         wait_until(lambda: not self.processes(), "no process left")
@@ -127,7 +140,7 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline_s, f"waited in vain for {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def kill(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> None:
