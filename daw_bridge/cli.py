@@ -17,6 +17,7 @@ import click
 from daw_bridge.chain_cli import chain
 from daw_bridge.client.jobs import Client
 from daw_bridge.daws.errands.errand_cli import errand
+from daw_bridge.daws.folders.folders_cli import edit, watch
 from daw_bridge.demo import run_demo
 from daw_bridge.display import JobDisplay, complain, say, show_takes
 from daw_bridge.history_cli import history
@@ -363,7 +364,7 @@ def demo(out: Path, model: str) -> None:
         run_demo(client, out, model)
 
 
-_SOUND = (chain, recall)
+_SOUND = (chain, recall, watch, edit)
 _KEPT = (history, models, render_presets)
 _MACHINE = (serve, service, errand)
 for command in (*_SOUND, *_KEPT, *_MACHINE):

@@ -1,0 +1,1 @@
+"""Any other DAW: a watched folder, and the program as external editor."""
