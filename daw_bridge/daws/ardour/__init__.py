@@ -1,0 +1,1 @@
+"""Ardour: actions in Lua, errands out, regions on a take track back."""
