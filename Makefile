@@ -21,12 +21,13 @@ TORCH := torch==2.13.0
 LAION_CLAP := laion-clap==1.1.7
 
 # What the tests' sounds are rendered with, a sound device that plays into nothing, other people's OSC clients,
-# their plug-ins, a compiler for bad ones, and a screen that nobody sees.
+# their plug-ins, a compiler for bad ones, a screen that nobody sees, and DAWs that are worked on it.
 # Rendering needs no system package, since the wheels bring their libraries; hearing takes needs libportaudio2.
 TEST_PACKAGES := fluidsynth fluid-soundfont-gm espeak-ng \
 	libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils \
-	liblo-tools puredata-core supercollider-language \
-	g++ zam-plugins xvfb xdotool
+	liblo-tools puredata-core supercollider-language supercollider-server jackd2 \
+	g++ zam-plugins xvfb xdotool \
+	ardour audacity openbox imagemagick nodejs node-typescript
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
