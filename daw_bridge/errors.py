@@ -17,6 +17,9 @@ engine.errors.EngineError
 ├── ServiceStopped  timeout     a service that was ended on purpose while somebody waited for it
 ├── ServiceRunning  bad_args    a second service of the same user
 ├── ErrandTaken     bad_args    an errand that another process carries out
+├── AudacityClosed  timeout     Audacity does not run, or without its pipe
+├── AudacityBusy    timeout     Audacity did not answer in time: a dialog is open in it, or it works
+├── AudacityRefused internal    Audacity says that a command failed
 ├── WorkFailed      any         what a worker said of an order that failed
 │   └── NotStarted  any         what a service said that could not start
 └── HistoryDamaged  internal    the history's file is not a readable database
@@ -109,6 +112,18 @@ class ServiceRunning(EngineError):
 
 class ErrandTaken(EngineError):
     code = ErrorCode.BAD_ARGS
+
+
+class AudacityClosed(EngineError):
+    code = ErrorCode.TIMEOUT
+
+
+class AudacityBusy(EngineError):
+    code = ErrorCode.TIMEOUT
+
+
+class AudacityRefused(EngineError):
+    pass
 
 
 @contextmanager
