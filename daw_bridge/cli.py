@@ -16,6 +16,7 @@ import click
 
 from daw_bridge.chain_cli import chain
 from daw_bridge.client.jobs import Client
+from daw_bridge.daws.audacity.audacity_cli import audacity
 from daw_bridge.daws.errands.errand_cli import errand
 from daw_bridge.daws.folders.folders_cli import edit, watch
 from daw_bridge.demo import run_demo
@@ -364,7 +365,7 @@ def demo(out: Path, model: str) -> None:
         run_demo(client, out, model)
 
 
-_SOUND = (chain, recall, watch, edit)
+_SOUND = (chain, recall, watch, edit, audacity)
 _KEPT = (history, models, render_presets)
 _MACHINE = (serve, service, errand)
 for command in (*_SOUND, *_KEPT, *_MACHINE):
