@@ -1,0 +1,1 @@
+"""REAPER: ReaScripts in Lua, takes in the item."""

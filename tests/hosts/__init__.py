@@ -1,0 +1,1 @@
+"""Models of programs that cannot run where tests do."""

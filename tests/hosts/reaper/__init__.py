@@ -1,0 +1,1 @@
+"""A model of REAPER's script interface that lets through only what its makers have published."""
