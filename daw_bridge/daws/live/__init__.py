@@ -1,0 +1,1 @@
+"""Ableton Live: an extension for its SDK, and a Remote Script for versions before it."""

@@ -1,0 +1,1 @@
+"""Models of what Live offers to scripts, made from what is published of it."""
