@@ -1,0 +1,1 @@
+"""Pure Data: abstractions with help patches."""
