@@ -1,0 +1,1 @@
+"""SuperCollider: a class with its help file."""
