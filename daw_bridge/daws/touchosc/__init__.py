@@ -1,0 +1,1 @@
+"""OSC surfaces: a layout for TouchOSC."""
