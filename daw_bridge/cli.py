@@ -17,8 +17,10 @@ import click
 from daw_bridge.chain_cli import chain
 from daw_bridge.client.jobs import Client
 from daw_bridge.daws.audacity.audacity_cli import audacity
+from daw_bridge.daws.doctor_cli import doctor
 from daw_bridge.daws.errands.errand_cli import errand
 from daw_bridge.daws.folders.folders_cli import edit, watch
+from daw_bridge.daws.install_cli import install_scripts
 from daw_bridge.daws.live.live_cli import live
 from daw_bridge.demo import run_demo
 from daw_bridge.display import JobDisplay, complain, say, show_takes
@@ -368,7 +370,7 @@ def demo(out: Path, model: str) -> None:
 
 _SOUND = (chain, recall, watch, edit, audacity)
 _KEPT = (history, models, render_presets)
-_MACHINE = (serve, service, errand, live)
+_MACHINE = (serve, service, install_scripts, doctor, errand, live)
 for command in (*_SOUND, *_KEPT, *_MACHINE):
     commands.add_command(command)
 
