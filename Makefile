@@ -20,6 +20,10 @@ TORCH := torch==2.13.0
 # network does import is in the extra `dev`.
 LAION_CLAP := laion-clap==1.1.7
 
+# What Qt's wheel needs of a Linux desktop and does not bring along; ui/__main__.py names them to users.
+PANEL_PACKAGES := libegl1 libgl1 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 \
+	libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xkb1 fonts-dejavu-core
+
 # What the tests' sounds are rendered with, a sound device that plays into nothing, other people's OSC clients,
 # their plug-ins, a compiler for bad ones, a screen that nobody sees, and DAWs that are worked on it.
 # Rendering needs no system package, since the wheels bring their libraries; hearing takes needs libportaudio2.
@@ -27,7 +31,8 @@ TEST_PACKAGES := fluidsynth fluid-soundfont-gm espeak-ng \
 	libportaudio2 libasound2-plugins pulseaudio pulseaudio-utils \
 	liblo-tools puredata-core supercollider-language supercollider-server jackd2 \
 	g++ zam-plugins xvfb xdotool \
-	ardour audacity openbox imagemagick nodejs node-typescript
+	ardour audacity openbox imagemagick nodejs node-typescript \
+	$(PANEL_PACKAGES)
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
