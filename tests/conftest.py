@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -70,6 +71,27 @@ def _room(folder: Path, how: int) -> Iterator[None]:
         finally:
             # Whatever the test has forked and left would keep it shut.
             fcntl.flock(room, fcntl.LOCK_UN)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let what a test makes with Qt end in this thread: Python would collect it in any that is busy."""
+    if _uses_qt(item):
+        gc.disable()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if _uses_qt(item):
+            gc.collect(0)
+            gc.enable()
+
+
+def _uses_qt(item: pytest.Item) -> bool:
+    return "qapp" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(autouse=True)
