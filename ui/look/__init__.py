@@ -1,0 +1,1 @@
+"""How everything looks: one scale of spacings and type, colours in light and dark, icons."""
