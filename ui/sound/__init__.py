@@ -1,0 +1,1 @@
+"""Sounds as pictures: peaks, spectrogram tiles, beats; numpy and files, no Qt."""
