@@ -1,0 +1,1 @@
+"""What the panel knows and decides, without a window: QObjects that tell when they change."""

@@ -1,0 +1,1 @@
+"""What is seen and touched: widgets that show a model and call it, and decide nothing."""
