@@ -1,0 +1,43 @@
+"""A stroke while it is drawn: each stretch is painted once, however long the stroke becomes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PyQt6.QtGui import QColor, QImage, QPainter
+
+from engine.types import MaskOp, Shape
+from ui.model.mask_drawing import Lens, Stroke
+from ui.widgets.mask_marks import paint_image
+from ui.widgets.mask_picture import stamp
+
+ALPHA = 0.5
+
+
+class LiveStroke:
+    """Pixels of a lens on which a stroke grows; shown until the mask's own picture has it."""
+
+    def __init__(self, lens: Lens, colour: QColor) -> None:
+        self._lens, self._colour = lens, colour
+        self._count = 0
+        self._image = QImage(
+            max(1, int(lens.width_px)), max(1, int(lens.height_px)), QImage.Format.Format_ARGB32_Premultiplied
+        )
+        self._image.fill(0)
+
+    def grow(self, stroke: Stroke) -> tuple[Shape, ...]:
+        """Paint what is new of the stroke, and return it."""
+        if stroke.count == self._count:
+            return ()
+        fresh = tuple(replace(shape, op=MaskOp.ADD) for shape in stroke.strokes(stroke.since(self._count)))
+        painter = QPainter(self._image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        stamp(painter, fresh, self._lens, self._colour)
+        painter.end()
+        self._count = stroke.count
+        return fresh
+
+    def paint(self, painter: QPainter) -> None:
+        painter.setOpacity(ALPHA)
+        paint_image(painter, self._image, self._lens)
+        painter.setOpacity(1.0)
