@@ -1,0 +1,198 @@
+"""Takes as rows of a table: what is told of each, in the order in which keys play them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+
+from PyQt6.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, Qt, QUrl
+from PyQt6.QtGui import QColor, QPixmap
+
+from ui.look.scale import Size, font, number_font
+from ui.look.theme import colours, icon
+from ui.model.hearing import Hearing
+from ui.model.listening import Choice, Kind, Sound
+from ui.model.takes import TakeRow
+
+MimeOf = Callable[[TakeRow], QMimeData | None]
+_ROLE = Qt.ItemDataRole
+
+
+class Column(IntEnum):
+    PLACE = 0
+    FAVOURITE = 1
+    SCORE = 2
+    LOUDNESS = 3
+    SEED = 4
+    NOTE = 5
+
+
+_NUMBERS = (Column.SCORE, Column.LOUDNESS, Column.SEED)
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+class TakesTable(QAbstractTableModel):
+    """Hides what tells takes apart while they are listened to blindly."""
+
+    def __init__(self, hearing: Hearing, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._hearing = hearing
+        self._rows: tuple[TakeRow, ...] = ()
+        self.mime_of: MimeOf = file_of
+
+    @property
+    def rows(self) -> tuple[TakeRow, ...]:
+        return self._rows
+
+    def show(self) -> None:
+        """Take over what the model has; rows that stay keep their place for the view."""
+        rows = self._hearing.shown
+        if [row.path for row in rows] != [row.path for row in self._rows]:
+            self.beginResetModel()
+            self._rows = rows
+            self.endResetModel()
+        elif rows:
+            self._rows = rows
+            self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(Column) - 1))
+
+    def place_of(self, choice: Choice) -> int | None:
+        """Return in which row a choice stands."""
+        if choice.kind not in (Kind.TAKE, Kind.DIFFERENCE):
+            return None
+        return next((place for place, row in enumerate(self._rows) if row.index == choice.index), None)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = _ROLE.DisplayRole) -> object:
+        if orientation is Qt.Orientation.Horizontal and role == _ROLE.TextAlignmentRole:
+            return _RIGHT if section in _NUMBERS else None
+        if orientation is Qt.Orientation.Vertical or role != _ROLE.DisplayRole:
+            return None
+        return {
+            Column.PLACE: self.tr("Take"),
+            Column.FAVOURITE: "",
+            Column.SCORE: self.tr("Score"),
+            Column.LOUDNESS: self.tr("Loudness"),
+            Column.SEED: self.tr("Seed"),
+            Column.NOTE: self.tr("Note"),
+        }[Column(section)]
+
+    def data(self, index: QModelIndex, role: int = _ROLE.DisplayRole) -> object:
+        row, place, column = self._rows[index.row()], index.row(), Column(index.column())
+        answers: dict[int, Callable[[], object]] = {
+            _ROLE.DisplayRole: lambda: self._text(row, place, column),
+            _ROLE.DecorationRole: lambda: self._icon(row, column),
+            _ROLE.ToolTipRole: lambda: self._tool_tip(row, column),
+            _ROLE.AccessibleTextRole: lambda: self._told(row, place, column),
+            _ROLE.FontRole: lambda: (
+                number_font() if column in _NUMBERS else font(is_bold=self._is_heard(row))
+            ),
+            _ROLE.ForegroundRole: lambda: self._colour(row, column),
+            _ROLE.TextAlignmentRole: lambda: _RIGHT if column in _NUMBERS else None,
+        }
+        answer = answers.get(role)
+        return None if answer is None else answer()
+
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        can_be_dragged = index.isValid() and not self._hides and self._rows[index.row()].is_present
+        return flags | Qt.ItemFlag.ItemIsDragEnabled if can_be_dragged else flags
+
+    def mimeData(self, indexes: object) -> QMimeData | None:
+        assert isinstance(indexes, list)
+        return self.mime_of(self._rows[indexes[0].row()]) if indexes else None
+
+    @property
+    def _hides(self) -> bool:
+        return self._hearing.blind.blind.hides
+
+    def _text(self, row: TakeRow, place: int, column: Column) -> str:
+        if column is Column.PLACE:
+            return str(place + 1 if self._hides else row.index + 1)
+        texts: dict[Column, Callable[[], str]] = {
+            Column.SCORE: lambda: f"{row.score:.3f}",
+            Column.LOUDNESS: lambda: self._loudness(row),
+            Column.SEED: lambda: str(row.seed),
+            Column.NOTE: lambda: self._note(row),
+        }
+        return "" if self._hides or column not in texts else texts[column]()
+
+    def _loudness(self, row: TakeRow) -> str:
+        known = self._hearing.loudness(Sound(path=row.path))
+        if known is not None and known.lufs is not None:
+            return self.tr("%1 LUFS").replace("%1", f"{known.lufs:.1f}")
+        if row.rms_db <= -200.0:
+            return self.tr("silent")
+        return self.tr("%1 dB RMS").replace("%1", f"{row.rms_db:.1f}")
+
+    def _note(self, row: TakeRow) -> str:
+        known = self._hearing.loudness(Sound(path=row.path))
+        if not row.is_present:
+            return self.tr("The file is gone")
+        if known is not None and known.error is not None:
+            return known.error.message
+        if row.dry:
+            return self.tr("Without its effects: %1").replace("%1", row.note or row.dry)
+        return row.note
+
+    def _icon(self, row: TakeRow, column: Column) -> object:
+        if column is Column.PLACE:
+            # An empty one keeps the numbers in one line.
+            return icon("volume-high") if self._is_heard(row) else _nothing()
+        if column is Column.FAVOURITE and not self._hides:
+            return icon(
+                "star" if row.is_favourite else "thumb-down-outline" if row.rating < 0 else "star-outline"
+            )
+        return None
+
+    def _tool_tip(self, row: TakeRow, column: Column) -> str | None:
+        if self._hides:
+            return None
+        if column is Column.FAVOURITE:
+            return self.tr("Favourite: kept for good") if row.is_favourite else self.tr("Make it a favourite")
+        if column is Column.LOUDNESS:
+            return self.tr("Highest sample %1 dB").replace("%1", f"{row.peak_db:.1f}")
+        if column is Column.SCORE:
+            return self.tr("Likeness to the prompt %1").replace("%1", f"{row.clap_score:.3f}")
+        return self._note(row) or None
+
+    def _told(self, row: TakeRow, place: int, column: Column) -> str | None:
+        """Return what a screen reader says of a cell: of the first, all that counts of the row."""
+        if column is Column.FAVOURITE:
+            return self.tr("favourite") if row.is_favourite and not self._hides else self.tr("no favourite")
+        if column is not Column.PLACE:
+            return None
+        name = self.tr("Take %1").replace("%1", self._text(row, place, column))
+        if self._hides:
+            return name
+        parts = [name, self.tr("score %1").replace("%1", f"{row.score:.2f}"), self._loudness(row)]
+        parts += [self.tr("favourite")] if row.is_favourite else []
+        parts += [self.tr("playing")] if self._is_heard(row) else []
+        return ", ".join(filter(None, [*parts, self._note(row)]))
+
+    def _colour(self, row: TakeRow, column: Column) -> QColor | None:
+        if not row.is_present:
+            return QColor(colours().faint)
+        is_warning = column is Column.NOTE and self._note(row) != ""
+        return QColor(colours().warn) if is_warning else None
+
+    def _is_heard(self, row: TakeRow) -> bool:
+        playing = self._hearing.playing
+        return playing is not None and self.place_of(playing) == self._rows.index(row)
+
+
+def _nothing() -> QPixmap:
+    empty = QPixmap(Size.ICON, Size.ICON)
+    empty.fill(Qt.GlobalColor.transparent)
+    return empty
+
+
+def file_of(row: TakeRow) -> QMimeData | None:
+    """Return a take as a file to be dropped elsewhere."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(row.path)])
+    return data
