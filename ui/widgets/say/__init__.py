@@ -1,0 +1,1 @@
+"""What says what the next render will be: prompt, task, numbers, presets, effects, model."""
