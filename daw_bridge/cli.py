@@ -29,6 +29,7 @@ from daw_bridge.live.chains import ChainStore
 from daw_bridge.live.deliveries import Deliveries
 from daw_bridge.models_cli import models
 from daw_bridge.option_types import Number, Seconds
+from daw_bridge.panel_cli import panel
 from daw_bridge.recall_cli import recall
 from daw_bridge.render_presets_cli import render_presets
 from daw_bridge.service.config import Folders
@@ -370,7 +371,7 @@ def demo(out: Path, model: str) -> None:
 
 _SOUND = (chain, recall, watch, edit, audacity)
 _KEPT = (history, models, render_presets)
-_MACHINE = (serve, service, install_scripts, doctor, errand, live)
+_MACHINE = (panel, serve, service, install_scripts, doctor, errand, live)
 for command in (*_SOUND, *_KEPT, *_MACHINE):
     commands.add_command(command)
 

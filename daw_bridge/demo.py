@@ -81,6 +81,7 @@ def _say_what_next(clip: Path, folder: Path) -> None:
     say()
     say(f"Everything is in {shown_path(str(folder))}/: listen to the audio, look at the .png beside it.")
     say("Try next:")
+    say(f"  daw-bridge panel {shown}")
     say(f'  daw-bridge transfer {shown} --end 2.4 --prompt "a church bell" --strength 0.8 --takes 3')
     say(f'  daw-bridge inpaint {shown} --end 4.8 --mask-time 2.4 3.6 --prompt "a flute"')
     say('  daw-bridge generate --prompt "birds chirping" --seconds 5')

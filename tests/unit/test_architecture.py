@@ -112,7 +112,7 @@ def test_values_need_the_standard_library_alone(module: str) -> None:
 
 # Run in a process of their own; an import contract keeps the service out of them.
 PLAYER = {
-    f"daw_bridge/audition/{name}.py"
+    f"daw_bridge.audition.{name}"
     for name in (
         *("asked", "deck", "levels", "loader", "mixer", "output", "player", "reader", "shelf", "tracks"),
         "voice",
@@ -120,19 +120,43 @@ PLAYER = {
 }
 
 
-def test_service_and_panel_load_no_numerics() -> None:
-    modules = [
-        path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for path in sources()
-        if not path.startswith("engine/") and not path.endswith("__main__.py") and path not in PLAYER
-    ]
-    heavy = ["torch", "numpy", "scipy", "transformers", "soundfile", "sounddevice", "matplotlib"]
-    code = f"import {', '.join(modules)}, sys; sys.exit(' '.join(set(sys.modules) & set({heavy!r})) or 0)"
+def modules_of(package: str) -> Iterator[str]:
+    for path in sources():
+        if path.startswith(f"{package}/") and not path.endswith("__main__.py"):
+            yield path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def loaded_with(*modules: str) -> set[str]:
+    """Return the top-level names of all that is loaded with these modules."""
+    code = f"import {', '.join(modules)}, sys; print(*{{name.split('.')[0] for name in sys.modules}})"
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    reason = "the service must answer within half a second of its start, but importing it loads"
-    assert result.returncode == 0, f"{reason} {result.stderr}"
+    return set(result.stdout.split())
+
+
+def test_service_loads_no_numerics() -> None:
+    heavy = {"torch", "numpy", "scipy", "transformers", "soundfile", "sounddevice", "matplotlib", "PyQt6"}
+    found = loaded_with(*(name for name in modules_of("daw_bridge") if name not in PLAYER)) & heavy
+    assert not found, f"the service must answer within half a second of its start, but loads {found}"
+
+
+def test_panel_neither_renders_nor_plays() -> None:
+    heavy = {"torch", "scipy", "transformers", "sounddevice", "matplotlib", "pedalboard"}
+    found = loaded_with(*modules_of("ui")) & heavy
+    assert not found, f"the panel must open within a second, but loads {found}"
+
+
+@pytest.mark.parametrize("package", ["ui.connection", "ui.model", "ui.sound"])
+def test_what_the_panel_knows_needs_no_window(package: str) -> None:
+    found = {
+        f"{path}: {name}"
+        for path, tree in sources().items()
+        if path.startswith(package.replace(".", "/"))
+        for name in imported(tree)
+        if name in ("PyQt6.QtWidgets", "pyqtgraph") or (package == "ui.sound" and "PyQt6" in name)
+    }
+    assert not found, f"state and sounds must be testable without a window: {found}"
 
 
 def test_no_test_folder_shadows_a_package() -> None:

@@ -1,0 +1,190 @@
+"""The whole window without an engine: keys, names, sizes, and what is kept from one day to the next."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QKeySequence
+from PyQt6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QScrollBar,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from daw_bridge.service.config import Folders
+from engine.types import Task
+from ui.app import Options, Panel
+from ui.look.colours import DARK, LIGHT, Theme
+from ui.look.theme import look
+
+GROOVE = Path(__file__).parents[2] / "presets" / "examples" / "groove.flac"
+_USED = (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(**{name: tmp_path / name for name in ("state", "config", "runtime", "log", "takes")})
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, folders: Folders) -> Iterator[Panel]:
+    made = Panel(folders, Options())
+    made.window.show()
+    yield made
+    made.close()
+    made.window.close()
+
+
+def test_no_two_actions_have_the_same_keys(panel: Panel) -> None:
+    keys = panel.models.keys
+    clashes = {
+        f"{used}: {info.name} and {clash.second.name}"
+        for info in keys.actions
+        for used in keys.keys(info.name)
+        if (clash := keys.clash(info.name, used)) is not None
+    }
+    assert not clashes, "Qt would do neither of two actions on one key"
+
+
+def test_every_action_says_what_it_does_and_its_keys_exist(panel: Panel) -> None:
+    for info in panel.models.keys.actions:
+        assert info.text and info.group, f"{info.name} has no words"
+        for keys in info.keys:
+            assert not QKeySequence(keys).isEmpty(), f"{info.name}: {keys} are no keys"
+
+
+def test_whatever_can_be_used_has_a_name_and_is_reached_by_tab(panel: Panel) -> None:
+    nameless: set[str] = set()
+    unreached: set[str] = set()
+    for task in Task:
+        panel.models.draft.set_task(task)
+        used = [widget for widget in panel.window.findChildren(QWidget) if _is_for_users(widget)]
+        nameless |= {_told(widget) for widget in used if not _name_of(widget)}
+        unreached |= {_told(widget) for widget in used if widget.isEnabled() and not _is_reached(widget)}
+    assert not nameless, "who cannot see the window is told nothing of these"
+    assert not unreached, "without a mouse these cannot be reached"
+
+
+def test_nothing_is_cut_off_in_the_smallest_window(qtbot: QtBot, panel: Panel) -> None:
+    cut: set[str] = set()
+    panel.models.studio.region.open(str(GROOVE))
+    qtbot.waitUntil(panel.window.view.isVisible, timeout=30_000)
+    for theme, task in itertools.product((Theme.LIGHT, Theme.DARK), Task):
+        look().use(theme)
+        panel.models.draft.set_task(task)
+        panel.window.resize(800, 600)
+        QApplication.processEvents()
+        assert (panel.window.width(), panel.window.height()) == (800, 600)
+        cut |= {
+            f"{_told(widget)}: {widget.width()} of {widget.minimumSizeHint().width()}"
+            for widget in panel.window.findChildren(QWidget)
+            if _is_for_users(widget) and _is_cut(widget)
+        }
+    assert not cut
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_stands_out_from_its_ground(colours: object) -> None:
+    for text, ground in (
+        ("text", "ground"),
+        ("text", "panel"),
+        ("text", "field"),
+        ("faint", "ground"),
+        ("faint", "panel"),
+        ("on_accent", "accent"),
+        ("good", "ground"),
+        ("warn", "ground"),
+        ("bad", "ground"),
+    ):
+        found = _contrast(getattr(colours, text), getattr(colours, ground))
+        assert found >= 4.5, f"{text} on {ground}: {found:.1f} to 1"
+
+
+def test_draft_and_layout_are_there_again(qtbot: QtBot, folders: Folders) -> None:
+    first = Panel(folders, Options())
+    first.window.show()
+    first.window.resize(800, 700)
+    QApplication.processEvents()
+    first.window.whole.setSizes([470, 326])
+    sizes = first.window.whole.sizes()
+    first.models.draft.change(prompt="a harp", steps=33)
+    first.models.draft.set_task(Task.GENERATE)
+    first.window.close()
+    first.close()
+    second = Panel(folders, Options())
+    second.window.show()
+    draft = second.models.draft.draft
+    assert (draft.task, draft["prompt"], draft["steps"]) == (Task.GENERATE, "a harp", 33)
+    QApplication.processEvents()
+    assert (second.window.width(), second.window.height()) == (800, 700)
+    assert second.window.whole.sizes() == pytest.approx(sizes, abs=2)
+    second.window.close()
+    second.close()
+
+
+def _is_for_users(widget: QWidget) -> bool:
+    if not isinstance(widget, _USED) or isinstance(widget, QScrollBar) or not widget.isVisible():
+        return False
+    inner = isinstance(widget, QLineEdit) and isinstance(widget.parent(), QAbstractSpinBox | QComboBox)
+    return not inner and not widget.objectName().startswith("qt_")
+
+
+def _is_reached(widget: QWidget) -> bool:
+    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)
+
+
+def _is_cut(widget: QWidget) -> bool:
+    """Tell whether a widget has too little room, or lies partly outside of what contains it."""
+    least = widget.sizeHint() if isinstance(widget, QToolButton) else widget.minimumSizeHint()
+    if widget.width() < least.width():
+        return True
+    parent = widget.parentWidget()
+    while parent is not None:
+        corner = widget.mapTo(parent, widget.rect().topRight())
+        if corner.x() > parent.width() and not isinstance(parent.parentWidget(), QToolBar):
+            return True
+        parent = parent.parentWidget()
+    return False
+
+
+def _name_of(widget: QWidget) -> str:
+    text = widget.text() if isinstance(widget, QAbstractButton) else ""
+    return widget.accessibleName() or text or widget.toolTip()
+
+
+def _told(widget: QWidget) -> str:
+    return f"{type(widget).__name__} {widget.objectName()!r} in {widget.parent()!r:.60}"
+
+
+def _contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of WCAG 2.2."""
+    lighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
