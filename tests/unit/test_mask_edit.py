@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.audio.grid import require_inside
@@ -190,6 +190,7 @@ def test_a_region_sees_its_part_of_the_mask(drawn_first: tuple[Shape, ...], firs
 
 @settings(max_examples=40)
 @given(many_shapes)
+@example((rect(0.0, 1 / 16384),))
 def test_a_mask_survives_the_clipboard(drawn_first: tuple[Shape, ...]) -> None:
     edit, other = new_edit(), new_edit()
     edit.add(drawn_first, "Add")

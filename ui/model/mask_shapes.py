@@ -124,7 +124,8 @@ def later(shape: Shape, by_s: float) -> Shape:
         return replace(shape, points=_rounded((time_s + by_s, hz) for time_s, hz in shape.points))
     start_s = max(0.0, round(shape.span.start_s + by_s, _TIME_DIGITS))
     end_s = round(shape.span.end_s + by_s, _TIME_DIGITS)
-    return replace(shape, span=TimeSpan(start_s=start_s, end_s=max(end_s, start_s + LEAST_S)))
+    end_s = end_s if end_s > start_s else start_s + LEAST_S
+    return replace(shape, span=TimeSpan(start_s=start_s, end_s=end_s))
 
 
 def seen_from(shape: Shape, span: TimeSpan) -> Shape | None:
