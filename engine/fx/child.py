@@ -124,11 +124,14 @@ class Child:
     def _next(self, watch: _Watch, cancelled: IsCancelled) -> Message:
         while True:
             line = self._line()
-            if line:
-                with contextlib.suppress(ValueError):
-                    return from_line(line)
-            elif line is None or not self.is_alive:
+            if line == b"" and not self.is_alive:
+                # Its last words may be on their way, but a plug-in's own child may keep the pipe open.
+                line = self._line(_END_S) or None
+            if line is None:
                 raise self._crash(watch)
+            with contextlib.suppress(ValueError):
+                if line:
+                    return from_line(line)
             if watch.is_over:
                 self._kill_now()
                 raise watch.lateness()
@@ -136,10 +139,10 @@ class Child:
                 watch.cancel()
                 self._send({"op": "cancel"})
 
-    def _line(self) -> bytes | None:
+    def _line(self, wait_s: float = _LOOK_S) -> bytes | None:
         """Return an answer, empty where there is none yet, None where there will be none."""
         try:
-            return self._answers.get(timeout=_LOOK_S)
+            return self._answers.get(timeout=wait_s)
         except queue.Empty:
             return b""
 

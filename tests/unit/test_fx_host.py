@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import psutil
@@ -30,7 +31,7 @@ from engine.errors import (
     PluginTimeout,
     SpecError,
 )
-from engine.fx.child import HostLimits
+from engine.fx.child import Child, HostLimits
 from engine.fx.host import ChainHost, edit_plugin, inspect_plugin
 from engine.fx.processing import apply_chain
 from engine.fx.shared_audio import KEPT_BYTES, SharedAudio
@@ -123,6 +124,26 @@ def test_a_bad_plugin_is_a_plugin_crash(odd_plugins: OddPlugins, kind: str, word
     assert isinstance(error, PluginCrash)
     assert words in error.message
     assert error.hint
+
+
+def test_what_ended_a_process_is_told_however_late_its_last_words_are_read(
+    odd_plugins: OddPlugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_now = Child._take_answers
+
+    def read_late(child: Child, stream: IO[bytes]) -> None:
+        while child.is_alive:
+            time.sleep(0.01)
+        # By now whoever asked has seen that it is gone.
+        time.sleep(0.2)
+        read_now(child, stream)
+
+    monkeypatch.setattr(Child, "_take_answers", read_late)
+    with (
+        ChainHost(odd_plugins.chain("AbortFactory")) as host,
+        pytest.raises(PluginCrash, match="the plug-in AbortFactory gave up .abort. while loading"),
+    ):
+        host.process(music(), RATE_HZ)
 
 
 @pytest.mark.parametrize(
