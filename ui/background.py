@@ -1,16 +1,23 @@
-"""Work done in threads, its result brought back to the thread that asked for it."""
+"""Work done in threads, its result brought back to the window's thread, in which all that asks for it lives.
+
+Threads hold nothing of Qt's: what they let go of last, they would destroy, in a thread that is not its own.
+"""
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
+import weakref
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, TypeVar
 
-from PyQt6.QtCore import QObject, QRunnable, QThreadPool, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal
 
 T = TypeVar("T")
+_NUMBERS = itertools.count()
 
 
 class Errand:
@@ -28,19 +35,20 @@ class Errand:
 
 
 class Background(QObject):
-    """Does work in few threads; results and errors come in the thread that made it.
+    """Does work in few threads; results and errors come in the window's thread, which must make it.
 
-    With one thread, what was asked for first is done first.
+    With one thread, what was asked for first is done first. One that goes needs not be closed: what it has
+    begun ends by itself, and nobody is told.
     """
-
-    _posted = pyqtSignal(object)
 
     def __init__(self, threads: int = 1, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(threads)
+        self._number = next(_NUMBERS)
+        self._crew = _Crew(threads)
+        self._asked: dict[int, _Asked] = {}
         self._is_closed = False
-        self._posted.connect(self._do_posted)
+        _mail().expect(self._number, self)
+        weakref.finalize(self, self._crew.clear)
 
     def run(
         self,
@@ -51,52 +59,116 @@ class Background(QObject):
         priority: int = 0,
     ) -> Errand:
         """Do work later; of work that is called off neither is called. Higher priority goes first."""
-        errand = Errand()
-        job = _Work(partial(self._do, errand, work, on_done, on_error))
-        self._pool.start(job, priority)
-        return errand
+        asked = _Asked(on_done, on_error)
+        ticket = next(_NUMBERS)
+        self._asked[ticket] = asked
+        bring = partial(_mail().brought.emit, self._number, ticket)
+        self._crew.give(priority, ticket, partial(_do, asked.errand, [work], bring))
+        return asked.errand
 
     def wait(self) -> None:
         """Wait until all is done that was asked for."""
-        self._pool.waitForDone()
+        self._crew.wait()
 
     def close(self) -> None:
         """Begin nothing new, wait for what runs, and tell nobody any more: who asked may be gone."""
         self._is_closed = True
-        self._pool.clear()
-        self._pool.waitForDone()
+        self._crew.clear()
+        self._crew.wait()
+        self._asked.clear()
 
-    def _do_posted(self, work: Callable[[], None]) -> None:
-        if not self._is_closed:
-            work()
-
-    def _do(
-        self,
-        errand: Errand,
-        work: Callable[[], Any],
-        on_done: Callable[[Any], None],
-        on_error: Callable[[Exception], None],
-    ) -> None:
-        if errand.is_off:
+    def take(self, ticket: int, outcome: _Outcome) -> None:
+        """Tell who asked what has come of it."""
+        asked = self._asked.pop(ticket, None)
+        if asked is None or self._is_closed or asked.errand.is_off:
             return
-        try:
-            tell = partial(on_done, work())
-        except Exception as error:  # noqa: BLE001 - whoever asked decides what it means
-            tell = partial(on_error, error)
-        # The panel may have gone meanwhile.
-        with suppress(RuntimeError):
-            self._posted.emit(partial(_unless_off, errand, tell))
+        if outcome.error is not None:
+            asked.on_error(outcome.error)
+        else:
+            asked.on_done(outcome.result)
 
 
-class _Work(QRunnable):
-    def __init__(self, work: Callable[[], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    on_done: Callable[[Any], None]
+    on_error: Callable[[Exception], None]
+    errand: Errand = field(default_factory=Errand)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    result: Any = None
+    error: Exception | None = None
+
+
+class _Mail(QObject):
+    """Brings outcomes to the window's thread; it is there to the end, so that no thread can outlive it."""
+
+    brought = pyqtSignal(int, int, object)
+
+    def __init__(self) -> None:
         super().__init__()
-        self._work = work
+        self._expecting: weakref.WeakValueDictionary[int, Background] = weakref.WeakValueDictionary()
+        self.brought.connect(self._bring)
 
-    def run(self) -> None:
-        self._work()
+    def expect(self, number: int, background: Background) -> None:
+        self._expecting[number] = background
+
+    def _bring(self, number: int, ticket: int, outcome: _Outcome) -> None:
+        background = self._expecting.get(number)
+        if background is not None:
+            background.take(ticket, outcome)
 
 
-def _unless_off(errand: Errand, tell: Callable[[], None]) -> None:
-    if not errand.is_off:
-        tell()
+@cache
+def _mail() -> _Mail:
+    return _Mail()
+
+
+class _Crew:
+    """Threads that end when there is nothing to do; by priority, then in the order of asking."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._at_work = most, 0
+        self._waiting: list[tuple[int, int, Callable[[], None]]] = []
+        self._changed = threading.Condition()
+
+    def give(self, priority: int, ticket: int, task: Callable[[], None]) -> None:
+        with self._changed:
+            heapq.heappush(self._waiting, (-priority, ticket, task))
+            if self._at_work < self._most:
+                self._at_work += 1
+                threading.Thread(target=self._work, name="background", daemon=True).start()
+
+    def clear(self) -> None:
+        """Forget what has not begun."""
+        with self._changed:
+            self._waiting.clear()
+
+    def wait(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._at_work == 0)
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
+            task()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            if self._waiting:
+                return heapq.heappop(self._waiting)[2]
+            self._at_work -= 1
+            self._changed.notify_all()
+            return None
+
+
+def _do(errand: Errand, work: list[Callable[[], Any]], bring: Callable[[_Outcome], None]) -> None:
+    """Do the one piece of work in a list, and let go of it before its outcome is known to anybody."""
+    outcome = _Outcome()
+    try:
+        if not errand.is_off:
+            outcome = _Outcome(result=work[0]())
+    except Exception as error:  # noqa: BLE001 - whoever asked decides what it means
+        outcome = _Outcome(error=error)
+    work.clear()
+    bring(outcome)

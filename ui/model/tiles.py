@@ -20,8 +20,6 @@ Tile = NDArray[Any]
 Work = Callable[[Callable[[], bool]], Tile]
 
 MAX_BYTES = 96_000_000
-# QThreadPool orders by 16 bits.
-_LAST_TURN = 30_000
 
 
 class TileCache:
@@ -94,7 +92,7 @@ class TileLoader(QObject):
         pending = self._pending.setdefault(group, {})
         for key in [key for key in pending if key not in wishes]:
             pending.pop(key).call_off()
-        self._turn = min(self._turn + 1, _LAST_TURN) if self.pending else 1
+        self._turn = self._turn + 1 if self.pending else 1
         for key, work in wishes.items():
             if key not in pending and key not in self.cache and key not in self._broken:
                 self._begin(pending, key, work)
