@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import itertools
 import logging
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import hypothesis
@@ -39,6 +40,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("project")
 
+_TESTS = itertools.count(1)
+_TESTS_TO_A_WHOLE_SWEEP = 200
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, lest one worker of a parallel run be left alone with it at the end."""
@@ -52,11 +56,26 @@ def _takes_long(item: pytest.Item) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Let a test in real time have the machine for itself, with all that its fixtures start."""
+    with _room_of(item), _swept():
+        return (yield)
+
+
+@contextmanager
+def _swept() -> Iterator[None]:
+    """Collect what a test leaves in this thread: another would crash with what is Qt's."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        oldest = next(_TESTS) % _TESTS_TO_A_WHOLE_SWEEP == 0
+        gc.collect(2 if oldest else 1)
+
+
+def _room_of(item: pytest.Item) -> AbstractContextManager[None]:
     if not hasattr(item.config, "workerinput"):
-        return (yield)
+        return nullcontext()
     shared = Path(item.config.option.basetemp).parent
-    with _room(shared, fcntl.LOCK_EX if item.get_closest_marker("real_time") else fcntl.LOCK_SH):
-        return (yield)
+    return _room(shared, fcntl.LOCK_EX if item.get_closest_marker("real_time") else fcntl.LOCK_SH)
 
 
 @contextmanager
@@ -71,27 +90,6 @@ def _room(folder: Path, how: int) -> Iterator[None]:
         finally:
             # Whatever the test has forked and left would keep it shut.
             fcntl.flock(room, fcntl.LOCK_UN)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let what a test makes with Qt end in this thread: Python would collect it in any that is busy."""
-    if _uses_qt(item):
-        gc.disable()
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        if _uses_qt(item):
-            gc.collect(0)
-            gc.enable()
-
-
-def _uses_qt(item: pytest.Item) -> bool:
-    return "qapp" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(autouse=True)
