@@ -1,7 +1,4 @@
-"""Work done in threads, its result brought back to the window's thread, in which all that asks for it lives.
-
-Threads hold nothing of Qt's: what they let go of last, they would destroy, in a thread that is not its own.
-"""
+"""Work done in threads, its result brought to the window's thread, in which all that asks for it lives."""
 
 from __future__ import annotations
 
@@ -10,14 +7,16 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject
+
+from ui.mail import Bring, bring_to
 
 T = TypeVar("T")
-_NUMBERS = itertools.count()
+_TICKETS = itertools.count()
 
 
 class Errand:
@@ -43,11 +42,10 @@ class Background(QObject):
 
     def __init__(self, threads: int = 1, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._number = next(_NUMBERS)
         self._crew = _Crew(threads)
         self._asked: dict[int, _Asked] = {}
         self._is_closed = False
-        _mail().expect(self._number, self)
+        self._bring = bring_to(self)
         weakref.finalize(self, self._crew.clear)
 
     def run(
@@ -59,11 +57,9 @@ class Background(QObject):
         priority: int = 0,
     ) -> Errand:
         """Do work later; of work that is called off neither is called. Higher priority goes first."""
-        asked = _Asked(on_done, on_error)
-        ticket = next(_NUMBERS)
+        asked, ticket = _Asked(on_done, on_error), next(_TICKETS)
         self._asked[ticket] = asked
-        bring = partial(_mail().brought.emit, self._number, ticket)
-        self._crew.give(priority, ticket, partial(_do, asked.errand, [work], bring))
+        self._crew.give(priority, ticket, partial(_do, ticket, asked.errand, [work], self._bring))
         return asked.errand
 
     def wait(self) -> None:
@@ -77,9 +73,9 @@ class Background(QObject):
         self._crew.wait()
         self._asked.clear()
 
-    def take(self, ticket: int, outcome: _Outcome) -> None:
+    def take(self, outcome: _Outcome) -> None:
         """Tell who asked what has come of it."""
-        asked = self._asked.pop(ticket, None)
+        asked = self._asked.pop(outcome.ticket, None)
         if asked is None or self._is_closed or asked.errand.is_off:
             return
         if outcome.error is not None:
@@ -97,32 +93,9 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
+    ticket: int
     result: Any = None
     error: Exception | None = None
-
-
-class _Mail(QObject):
-    """Brings outcomes to the window's thread; it is there to the end, so that no thread can outlive it."""
-
-    brought = pyqtSignal(int, int, object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._expecting: weakref.WeakValueDictionary[int, Background] = weakref.WeakValueDictionary()
-        self.brought.connect(self._bring)
-
-    def expect(self, number: int, background: Background) -> None:
-        self._expecting[number] = background
-
-    def _bring(self, number: int, ticket: int, outcome: _Outcome) -> None:
-        background = self._expecting.get(number)
-        if background is not None:
-            background.take(ticket, outcome)
-
-
-@cache
-def _mail() -> _Mail:
-    return _Mail()
 
 
 class _Crew:
@@ -162,13 +135,13 @@ class _Crew:
             return None
 
 
-def _do(errand: Errand, work: list[Callable[[], Any]], bring: Callable[[_Outcome], None]) -> None:
+def _do(ticket: int, errand: Errand, work: list[Callable[[], Any]], bring: Bring) -> None:
     """Do the one piece of work in a list, and let go of it before its outcome is known to anybody."""
-    outcome = _Outcome()
+    outcome = _Outcome(ticket=ticket)
     try:
         if not errand.is_off:
-            outcome = _Outcome(result=work[0]())
+            outcome = replace(outcome, result=work[0]())
     except Exception as error:  # noqa: BLE001 - whoever asked decides what it means
-        outcome = _Outcome(error=error)
+        outcome = replace(outcome, error=error)
     work.clear()
     bring(outcome)

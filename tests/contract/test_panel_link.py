@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PyQt6.QtCore import QObject
 from pytestqt.qtbot import QtBot
 
 from daw_bridge.messages.connection import Status
@@ -44,6 +48,17 @@ def link(qtbot: QtBot, service: Served) -> Iterator[Link]:
     made.close()
 
 
+class Asker(QObject):
+    """Asks, as a part of the window does."""
+
+    def hear(self, _: object) -> None:
+        raise AssertionError("the link was closed")
+
+
+def silent_remote(server: socket.socket) -> Remote:
+    return Remote(host="127.0.0.1", port=server.getsockname()[1])
+
+
 def answer_of(qtbot: QtBot, link: Link, request: Any) -> Any:
     """Return the answer, or the error that came in its place."""
     found: list[Any] = []
@@ -61,6 +76,21 @@ def test_answers_come_later_and_in_order(qtbot: QtBot, link: Link) -> None:
         link.ask(ParamGet(rid="-", name="prompt"), lambda answer: heard.append(answer.value))
     qtbot.waitUntil(lambda: len(heard) == 50, timeout=WAIT_MS)
     assert heard == [f"rain {number}" for number in range(50)]
+
+
+def test_a_link_that_was_closed_while_it_greets_ends_in_the_window_thread(qtbot: QtBot) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link, asks, ended_in = Link(Folders.of_user(), silent_remote(silent)), Asker(), list[int]()
+        link.start()
+        with silent.accept()[0] as greeting:
+            greeting.recv(1)
+            for ending in (link, asks):
+                weakref.finalize(ending, lambda: ended_in.append(threading.get_ident()))
+            link.ask(Status(rid="-"), asks.hear, asks.hear, on_progress=asks.hear)
+            link.close()
+            del ending, link, asks
+            gc.collect()
+            assert ended_in == 2 * [threading.get_ident()], "no thread may hold what is Qt's"
 
 
 def test_what_is_refused_says_why(qtbot: QtBot, link: Link) -> None:
