@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from engine.audio.mel import MelFrontEnd
 from engine.audio.mel_scale import MelConfig
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
+from engine.training.clips import Clips
 from engine.training.loop import Metrics, Parts
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
-from engine.training.store import ClipStore
 
 LOG_CENTRE, LOG_SPREAD = -5.0, 3.0
 TILT_SPREAD = 0.3
@@ -69,7 +69,7 @@ class ClassifierRecipeConfig:
 class ClassifierRecipe(Parts):
     """Train a `ConceptClassifier` on the single-concept clips of a store."""
 
-    def __init__(self, config: ClassifierRecipeConfig, store: ClipStore) -> None:
+    def __init__(self, config: ClassifierRecipeConfig, store: Clips) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.network = ConceptClassifier(len(store.config.catalogue), config.width)
@@ -104,7 +104,7 @@ class ClassifierRecipe(Parts):
         return (mel_BTM + gain + tilt + noise).clamp(min=MEL_FLOOR)
 
 
-def single_concepts(store: ClipStore, indices: np.ndarray) -> Tensor:
+def single_concepts(store: Clips, indices: np.ndarray) -> Tensor:
     """Return the index of each clip's first concept among the store's."""
     places = {concept.name: place for place, concept in enumerate(store.config.catalogue)}
     return torch.tensor([places[store.infos[int(index)].concepts[0]] for index in indices])

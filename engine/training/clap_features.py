@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from engine.models.clap import to_clap_rate
 from engine.models.clap_features import ClapFeatures
-from engine.training.store import ClipStore
+from engine.training.clips import Clips
 
 CHUNK_CLIPS = 32
 
 
-def cached_clap_features(store: ClipStore, window_samples: int) -> np.ndarray:
+def cached_clap_features(store: Clips, window_samples: int) -> np.ndarray:
     """Return (N, frames, bins) float16 features of one window each; compute what is missing."""
     path = store.folder / f"clap_features_{window_samples}.npy"
     if not path.exists():
@@ -29,8 +29,9 @@ def cached_clap_features(store: ClipStore, window_samples: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def _compute(store: ClipStore, path: Path, window_samples: int) -> None:
+def _compute(store: Clips, path: Path, window_samples: int) -> None:
     front_end = ClapFeatures(window_samples)
+    path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".npy.part")
     output: np.memmap[Any, Any] | None = None
     for start in tqdm(range(0, len(store), CHUNK_CLIPS), desc="CLAP features", mininterval=10.0):

@@ -21,7 +21,7 @@ from engine.errors import NotFound
 from engine.models.clap import TransformersClap
 from engine.models.vae import Vae
 from engine.training.clap_features import cached_clap_features
-from engine.training.store import ClipStore
+from engine.training.clips import Clips
 
 CHUNK_CLIPS = 32
 MARKER = "latents.json"
@@ -70,7 +70,7 @@ class LatentStore:
 
 @torch.no_grad()
 def cache_latents(
-    store: ClipStore, folder: Path, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
+    store: Clips, folder: Path, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
 ) -> LatentStore:
     """Encode every clip; the scale factor makes the sampled latents' deviation one.
 
@@ -90,7 +90,7 @@ def cache_latents(
 
 
 def _encode(
-    store: ClipStore, indices: np.ndarray, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
+    store: Clips, indices: np.ndarray, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
 ) -> dict[str, Tensor]:
     audio_BS = torch.from_numpy(store.audio(indices))
     posterior = vae.encode(mel(audio_BS))
@@ -102,7 +102,7 @@ def _encode(
     }
 
 
-def _clap_features(store: ClipStore, indices: np.ndarray, window_samples: int) -> Tensor:
+def _clap_features(store: Clips, indices: np.ndarray, window_samples: int) -> Tensor:
     return torch.from_numpy(cached_clap_features(store, window_samples)[indices].astype(np.float32))[:, None]
 
 

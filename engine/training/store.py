@@ -19,6 +19,8 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.errors import NotFound, SpecError
+from engine.training.clips import ClipInfo
+from engine.training.mixing import BETA, join, mix
 from engine.training.synthesis.catalogue import CONCEPTS, render_clip
 from engine.training.synthesis.concept import Concept
 
@@ -26,10 +28,9 @@ INT16_PEAK = 32767.0
 MOST_CLIPS = 10_000_000
 SEEDS = 100
 HELD_OUT_SEED = SEEDS * MOST_CLIPS
-MIXTURE_PEAK = 0.5
 SHARD_CLIPS = 256
 MARKER = "store.json"
-DERIVED = "clap_features*.npy"
+DERIVED = "**/clap_features*.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +89,6 @@ def _chosen(names: tuple[str, ...]) -> tuple[Concept, ...]:
     return tuple(concept for concept in CONCEPTS if not names or concept.name in names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipInfo:
-    """What a clip is: the names of its concepts, two in a mixture."""
-
-    caption: str
-    concepts: tuple[str, ...]
-
-
 class ClipStore:
     """Read clips of a folder written by `render_store`."""
 
@@ -127,6 +120,10 @@ class ClipStore:
 
     def captions(self, indices: Sequence[int] | np.ndarray) -> list[str]:
         return [self.infos[int(index)].caption for index in indices]
+
+    def describe(self) -> dict[str, object]:
+        """Return the configuration that they were rendered by."""
+        return asdict(self.config)
 
 
 def render_store(folder: Path, config: StoreConfig, processes: int = 2) -> ClipStore:
@@ -209,11 +206,7 @@ def _mixture(config: StoreConfig, seed: int) -> tuple[np.ndarray, ClipInfo]:
     first, second = rng.choice(len(config.catalogue), 2, replace=False)
     first_S, first_info = _single(config, int(first), seed)
     second_S, second_info = _single(config, int(second), seed)
-    weight = rng.beta(5, 5)
-    mixed_S = weight * first_S + (1 - weight) * second_S
-    mixed_S *= MIXTURE_PEAK / max(float(np.abs(mixed_S).max()), 1e-8)
-    caption = f"{first_info.caption} and {second_info.caption}"
-    return mixed_S, ClipInfo(caption=caption, concepts=first_info.concepts + second_info.concepts)
+    return mix(first_S, second_S, rng.beta(BETA, BETA)), join(first_info, second_info)
 
 
 def _info_from_json(line: str) -> ClipInfo:

@@ -18,11 +18,11 @@ from engine.models.clap_features import window_of
 from engine.models.clap_tokenizer import PAD, PAD_ID
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.clap_features import cached_clap_features
+from engine.training.clips import Clips
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import contrastive_loss, without_equal_captions
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
-from engine.training.store import ClipStore
 
 NAMER_SCALE = 20.0
 
@@ -53,7 +53,7 @@ class ClapRecipeConfig:
 class ClapRecipe(Parts):
     """Hold the CLAP model, its average and its optimiser."""
 
-    def __init__(self, config: ClapRecipeConfig, store: ClipStore, tokenizer: Tokenizer) -> None:
+    def __init__(self, config: ClapRecipeConfig, store: Clips, tokenizer: Tokenizer) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.network = build_clap_model(config.network)
@@ -125,7 +125,7 @@ class ConceptNamer(torch.nn.Module):
         return NAMER_SCALE * embedding_BE @ torch.nn.functional.normalize(self.rows_NE, dim=-1).T
 
 
-def concept_shares(store: ClipStore, indices: np.ndarray) -> Tensor:
+def concept_shares(store: Clips, indices: np.ndarray) -> Tensor:
     """Return how much of each clip is each concept of the store, shape (B, N)."""
     places = {concept.name: place for place, concept in enumerate(store.config.catalogue)}
     shares_BN = torch.zeros(len(indices), len(places))

@@ -16,6 +16,7 @@ from engine.audio.mel_scale import MelConfig
 from engine.errors import SpecError
 from engine.models.vae import Vae, VaeConfig
 from engine.training.batches import BatchSampler, step_generator
+from engine.training.clips import Clips
 from engine.training.discriminators import PatchDiscriminator
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
@@ -26,7 +27,6 @@ from engine.training.losses import (
     kl_to_standard_normal,
 )
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
-from engine.training.store import ClipStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class VaeRecipeConfig:
 class VaeRecipe(Parts):
     """Hold the VAE, its discriminator and their optimisers."""
 
-    def __init__(self, config: VaeRecipeConfig, store: ClipStore) -> None:
+    def __init__(self, config: VaeRecipeConfig, store: Clips) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.network = Vae(config.network)

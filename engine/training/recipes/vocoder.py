@@ -19,12 +19,12 @@ from engine.errors import SpecError
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
+from engine.training.clips import Clips
 from engine.training.discriminators import WaveDiscriminatorConfig, WaveDiscriminators
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import feature_matching_loss, lsgan_discriminator_loss, lsgan_generator_loss
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
-from engine.training.store import ClipStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class VocoderRecipeConfig:
 class VocoderRecipe(Parts):
     """Hold the vocoder, the waveform discriminators and their optimisers."""
 
-    def __init__(self, config: VocoderRecipeConfig, store: ClipStore) -> None:
+    def __init__(self, config: VocoderRecipeConfig, store: Clips) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.network = build_vocoder(config.network)
