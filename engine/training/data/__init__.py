@@ -1,0 +1,1 @@
+"""Recorded sounds as training clips: lists of them, cutting, shards, and how batches are drawn."""
