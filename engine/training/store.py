@@ -165,13 +165,13 @@ def _rendered_shards(
 ) -> Iterator[tuple[int, tuple[np.ndarray, list[ClipInfo]]]]:
     starts = range(0, config.clips, SHARD_CLIPS)
     jobs = [(config, start, min(start + SHARD_CLIPS, config.clips)) for start in starts]
-    with _shard_map(processes) as shard_map:
+    with in_processes(processes) as shard_map:
         shards = shard_map(_render_shard, jobs)
         yield from zip(starts, tqdm(shards, total=len(jobs), desc="rendering", unit="shard"), strict=True)
 
 
 @contextmanager
-def _shard_map(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
+def in_processes(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """Yield a map in order: over processes, or in this one where only one is asked for."""
     if processes <= 1:
         yield map
