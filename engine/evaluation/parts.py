@@ -20,7 +20,7 @@ from engine.evaluation.sampling import BATCH
 from engine.evaluation.starter import level
 from engine.models.vae import Vae
 from engine.models.vocoder import Vocoder
-from engine.training.store import ClipStore
+from engine.training.clips import Clips
 
 Rebuild = Callable[[Tensor], Tensor]
 
@@ -41,14 +41,12 @@ class PartFigures:
     clips: int
 
 
-def measure_vae(vae: Vae, judge: ConceptClassifier, held_out: ClipStore, clips: int) -> PartFigures:
+def measure_vae(vae: Vae, judge: ConceptClassifier, held_out: Clips, clips: int) -> PartFigures:
     """Measure mels that went to latents, by their mode, and back."""
     return _measured(vae, lambda mel_BTM: vae.decode(vae.encode(mel_BTM).mode()), judge, held_out, clips)
 
 
-def measure_vocoder(
-    vocoder: Vocoder, judge: ConceptClassifier, held_out: ClipStore, clips: int
-) -> PartFigures:
+def measure_vocoder(vocoder: Vocoder, judge: ConceptClassifier, held_out: Clips, clips: int) -> PartFigures:
     """Measure the mels of audio made from true mels."""
     assert isinstance(vocoder, nn.Module)
     mel = MelFrontEnd(MelConfig())
@@ -57,7 +55,7 @@ def measure_vocoder(
 
 @torch.no_grad()
 def _measured(
-    network: nn.Module, rebuild: Rebuild, judge: ConceptClassifier, held_out: ClipStore, clips: int
+    network: nn.Module, rebuild: Rebuild, judge: ConceptClassifier, held_out: Clips, clips: int
 ) -> PartFigures:
     indices = np.arange(min(clips, held_out.config.singles))
     true_BTM = judge.mel(level(torch.from_numpy(held_out.audio(indices))))

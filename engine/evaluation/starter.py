@@ -17,7 +17,7 @@ from engine.diffusion.noise import SeededNoise
 from engine.evaluation.classifier import ConceptClassifier, single_concepts
 from engine.evaluation.sampling import BATCH, SamplingConfig, decode, encode, generate, render_chunk
 from engine.models.bundle import Bundle
-from engine.training.store import ClipStore
+from engine.training.clips import Clips
 
 TRANSFER_PAIRS, INPAINTED_CLIPS, RECONSTRUCTED_CLIPS = 120, 96, 192
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -67,7 +67,7 @@ class Reconstruction:
 
 
 def report(
-    bundle: Bundle, judge: ConceptClassifier, held_out: ClipStore, per_concept: int, config: SamplingConfig
+    bundle: Bundle, judge: ConceptClassifier, held_out: Clips, per_concept: int, config: SamplingConfig
 ) -> dict[str, object]:
     """Measure everything; deterministic by the config's seed."""
     parts: dict[str, Recognition | TransferCurve | InpaintDistance | Reconstruction] = {
@@ -80,7 +80,7 @@ def report(
 
 
 def recognition(
-    bundle: Bundle, judge: ConceptClassifier, held_out: ClipStore, per_concept: int, config: SamplingConfig
+    bundle: Bundle, judge: ConceptClassifier, held_out: Clips, per_concept: int, config: SamplingConfig
 ) -> Recognition:
     """Generate clips of every concept from its bare name and let the judge name them."""
     names = [concept.name for concept in held_out.config.catalogue]
@@ -104,7 +104,7 @@ def recognition(
 
 
 @torch.no_grad()
-def transfer_curve(bundle: Bundle, held_out: ClipStore, pairs: int, config: SamplingConfig) -> TransferCurve:
+def transfer_curve(bundle: Bundle, held_out: Clips, pairs: int, config: SamplingConfig) -> TransferCurve:
     """Transfer held-out clips to other concepts at rising strength (AudioLDM, eq. 10)."""
     rng = np.random.default_rng(config.seed)
     source_N = rng.permutation(held_out.config.singles)[:pairs]
@@ -131,7 +131,7 @@ def transfer_curve(bundle: Bundle, held_out: ClipStore, pairs: int, config: Samp
 
 @torch.no_grad()
 def inpaint_distance(
-    bundle: Bundle, judge: ConceptClassifier, held_out: ClipStore, clips: int, config: SamplingConfig
+    bundle: Bundle, judge: ConceptClassifier, held_out: Clips, clips: int, config: SamplingConfig
 ) -> InpaintDistance:
     """Fill the middle half of held-out clips and compare features with the truth."""
     real_NS, concept_N = _held_out_clips(held_out, clips)
@@ -146,7 +146,7 @@ def inpaint_distance(
 
 
 @torch.no_grad()
-def reconstruction(bundle: Bundle, held_out: ClipStore, clips: int) -> Reconstruction:
+def reconstruction(bundle: Bundle, held_out: Clips, clips: int) -> Reconstruction:
     """Measure VAE and vocoder, apart and together, on held-out clips."""
     real_NS, _ = _held_out_clips(held_out, clips)
     errors = []
@@ -199,7 +199,7 @@ def _middle(length: int) -> slice:
     return slice(length // 4, length - length // 4)
 
 
-def _held_out_clips(held_out: ClipStore, clips: int) -> tuple[Tensor, Tensor]:
+def _held_out_clips(held_out: Clips, clips: int) -> tuple[Tensor, Tensor]:
     indices = np.arange(min(clips, held_out.config.singles))
     return torch.from_numpy(held_out.audio(indices)), single_concepts(held_out, indices)
 
@@ -224,7 +224,7 @@ def level(audio_BS: Tensor) -> Tensor:
     return 0.5 * audio_BS / audio_BS.abs().amax(dim=1, keepdim=True).clamp(min=1e-5)
 
 
-def _clip_frames(bundle: Bundle, store: ClipStore) -> int:
+def _clip_frames(bundle: Bundle, store: Clips) -> int:
     return store.config.clip_samples // bundle.mel.config.hop_samples
 
 

@@ -18,6 +18,7 @@ from engine.evaluation.sampling import SamplingConfig
 from engine.evaluation.starter import report
 from engine.models.bundle import save_bundle
 from engine.training.config import ProjectConfig, load_project
+from engine.training.data.command import prepare
 from engine.training.loop import LoopConfig, train
 from engine.training.project import Project, TrainableRecipe
 from engine.training.store import StoreConfig, render_store
@@ -40,7 +41,7 @@ STAGES: dict[str, Callable[[Project], TrainableRecipe]] = {
 @click.option("--threads", default=torch.get_num_threads(), show_default=True)
 @click.pass_context
 def main(context: click.Context, project_path: Path, folder: Path, threads: int) -> None:
-    """Train a model stage by stage: data, vae, vocoder, clap, latents, ldm, classifier."""
+    """Train a model stage by stage: data or prepare, vae, vocoder, clap, latents, ldm, classifier."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     torch.set_num_threads(threads)
     context.obj = Project(load_project(project_path), folder)
@@ -53,6 +54,9 @@ def data(project: Project, processes: int) -> None:
     """Render the training clips and a small held-out set."""
     render_store(project.folder / "clips", project.config.store, processes)
     render_store(project.folder / "held_out", held_out_config(project.config), processes)
+
+
+main.add_command(prepare)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""A training project as one TOML file: what to render, and the recipe of each network."""
+"""A training project as one TOML file: what to render or to read, and the recipe of each network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import dacite
 from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import SpecError
 from engine.evaluation.classifier import ClassifierRecipeConfig
+from engine.training.data.opening import DataConfig
 from engine.training.recipes.clap import ClapRecipeConfig
 from engine.training.recipes.ldm import LdmRecipeConfig
 from engine.training.recipes.vae import VaeRecipeConfig
@@ -27,6 +28,7 @@ class ProjectConfig:
     """
 
     store: StoreConfig = field(default_factory=StoreConfig)
+    data: DataConfig = field(default_factory=DataConfig)
     vae: VaeRecipeConfig = field(default_factory=VaeRecipeConfig)
     vocoder: VocoderRecipeConfig = field(default_factory=VocoderRecipeConfig)
     clap: ClapRecipeConfig = field(default_factory=ClapRecipeConfig)

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -25,7 +24,9 @@ from engine.models.hifigan import HifiGan
 from engine.models.istft_vocoder import IstftVocoder
 from engine.models.unet import UNet
 from engine.models.vae import Vae
+from engine.training.clips import Clips
 from engine.training.config import ProjectConfig
+from engine.training.data.opening import HELD_OUT, open_clips, open_drawn
 from engine.training.ema import Ema
 from engine.training.latents import LatentStore, cache_latents, encoder_digest
 from engine.training.loop import Recipe, resume
@@ -33,7 +34,6 @@ from engine.training.recipes.clap import ClapRecipe
 from engine.training.recipes.ldm import LdmRecipe
 from engine.training.recipes.vae import VaeRecipe
 from engine.training.recipes.vocoder import VocoderRecipe, fold_weight_norm
-from engine.training.store import ClipStore
 from engine.training.warm_start import ORIGIN
 
 TrainableRecipe = VaeRecipe | VocoderRecipe | ClapRecipe | LdmRecipe | ClassifierRecipe
@@ -56,12 +56,18 @@ class Project:
         self.folder = folder
 
     @property
-    def clips(self) -> ClipStore:
-        return ClipStore(self.folder / "clips")
+    def clips(self) -> Clips:
+        """Return the clips to train on, drawn as [data.draws] says."""
+        return _at_the_models_rate(open_drawn(self.config.data, self.folder / "clips"))
 
     @property
-    def held_out(self) -> ClipStore:
-        return ClipStore(self.folder / "held_out")
+    def plain_clips(self) -> Clips:
+        """Return each clip once and as it is."""
+        return _at_the_models_rate(open_clips(self.config.data, self.folder / "clips"))
+
+    @property
+    def held_out(self) -> Clips:
+        return open_clips(self.config.data, self.folder / HELD_OUT, HELD_OUT)
 
     def vae_recipe(self) -> VaeRecipe:
         return VaeRecipe(self.config.vae, self.clips)
@@ -70,13 +76,21 @@ class Project:
         return VocoderRecipe(self.config.vocoder, self.clips)
 
     def clap_recipe(self) -> ClapRecipe:
-        return ClapRecipe(self.config.clap, self.clips, self.tokenizer())
+        clips = self.clips
+        if self.config.clap.concept_weight and not clips.config.catalogue:
+            raise SpecError(
+                f"clap.concept_weight needs labels, and {clips.folder} has none.", "Leave it out."
+            )
+        return ClapRecipe(self.config.clap, clips, self.tokenizer())
 
     def ldm_recipe(self) -> LdmRecipe:
         return LdmRecipe(self.config.ldm, self.latents())
 
     def classifier_recipe(self) -> ClassifierRecipe:
-        return ClassifierRecipe(self.config.classifier, self.clips)
+        clips = self.plain_clips
+        if not clips.config.singles:
+            raise SpecError(f"A classifier learns from clips of one label each; {clips.folder} has none.")
+        return ClassifierRecipe(self.config.classifier, clips)
 
     def latents(self) -> LatentStore:
         """Return the cached latents; SpecError where their encoders have changed since."""
@@ -114,7 +128,7 @@ class Project:
             name=name,
             licence=licence,
             scale_factor=self.latents().scale_factor,
-            canvas_s=self.config.store.duration_s,
+            canvas_s=self.clips.config.duration_s,
             configs=ModelConfigs(
                 vae=self.config.vae.network,
                 unet=self.config.ldm.network,
@@ -132,10 +146,10 @@ class Project:
         return cache_latents(self.clips, self.folder / "latents", self.vae(), mel, self.clap())
 
     def tokenizer(self) -> Tokenizer:
-        """Return the folder's tokenizer, learnt from the clips' captions the first time."""
+        """Return the folder's tokenizer, learnt from all captions the first time."""
         path = self.folder / "tokenizer.json"
         if not path.exists():
-            captions = [info.caption for info in self.clips.infos]
+            captions = [text for info in self.plain_clips.infos for text in (info.caption, *info.others)]
             part = path.with_name(path.name + ".part")
             train_tokenizer(captions, self.config.clap.network.vocabulary).save(str(part))
             os.replace(part, path)
@@ -147,7 +161,7 @@ class Project:
             run: training_history(self.folder / run / "metrics.csv")
             for run in ("vae", "vocoder", "clap", "ldm")
         }
-        return {"clips": asdict(self.config.store), **runs}
+        return {"clips": self.clips.describe(), **runs}
 
     def _trained(self, build: Callable[[], TrainedRecipe], run: str) -> TrainedRecipe:
         recipe = build()
@@ -156,6 +170,16 @@ class Project:
                 f"{self.folder / run} holds no checkpoint.", f"Train it: python -m engine.training fit {run}"
             )
         return recipe
+
+
+def _at_the_models_rate(clips: Clips) -> Clips:
+    rate_hz, needed_hz = clips.config.sample_rate_hz, MelConfig().sample_rate_hz
+    if rate_hz != needed_hz:
+        raise SpecError(
+            f"{clips.folder} has clips of {rate_hz} Hz, and the recipes train at {needed_hz} Hz.",
+            f"Prepare them with --rate {needed_hz}.",
+        )
+    return clips
 
 
 def training_history(metrics: Path) -> dict[str, object]:
