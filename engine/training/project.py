@@ -67,7 +67,14 @@ class Project:
 
     @property
     def held_out(self) -> Clips:
-        return open_clips(self.config.data, self.folder / HELD_OUT, HELD_OUT)
+        """Return clips that no training sees; SpecError where their labels are not those of the training."""
+        held_out = open_clips(self.config.data, self.folder / HELD_OUT, HELD_OUT)
+        if self.config.data.folder and held_out.config.catalogue != self.plain_clips.config.catalogue:
+            raise SpecError(
+                f"{held_out.folder} has other labels than the clips to train on.",
+                "Prepare both from one source, with --held-out.",
+            )
+        return held_out
 
     def vae_recipe(self) -> VaeRecipe:
         return VaeRecipe(self.config.vae, self.clips)

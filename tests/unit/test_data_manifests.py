@@ -227,12 +227,15 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="./\\:"), min_si
 FILES = st.builds(SoundFile, path=NAMES, captions=TEXTS, labels=TEXTS, start_s=st.floats(0, 1e6))
 
 
-@given(files=st.lists(FILES, max_size=4).map(tuple), missing=TEXTS)
+@given(files=st.lists(FILES, max_size=4).map(tuple), missing=TEXTS, vocabulary=TEXTS)
 def test_a_manifest_is_read_as_it_was_written(
-    files: tuple[SoundFile, ...], missing: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+    files: tuple[SoundFile, ...],
+    missing: tuple[str, ...],
+    vocabulary: tuple[str, ...],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
-    manifest = Manifest(root=folder, files=files, missing=missing)
+    manifest = Manifest(root=folder, files=files, missing=missing, vocabulary=vocabulary)
     assert read_manifest(write_text(folder / "manifest.jsonl", manifest.text())) == manifest
 
 

@@ -149,6 +149,22 @@ def test_a_project_reads_prepared_clips_where_it_names_them(prepared: PreparedCl
         _ = project.held_out
 
 
+def test_labels_have_the_same_numbers_in_what_is_held_out(tmp_path: Path) -> None:
+    sounds, into = tmp_path / "sounds", tmp_path / "clips"
+    for number in range(4):
+        write_sound(sounds / f"label {number}" / "a.wav", hum(0.2, 200.0 + number))
+    _prepare(str(sounds), "--into", str(into), "--held-out", "0.5")
+    project = _project(tmp_path, DataConfig(folder=str(into)))
+    names = [label.name for label in project.held_out.config.catalogue]
+    assert names == [f"label {number}" for number in range(4)]
+    assert {info.concepts for info in project.held_out.infos} < {(name,) for name in names}
+    own = PrepareConfig(cut=CutConfig(first_s=10))
+    prepare_clips(read_source(sounds / "label 1", SourceConfig()), tmp_path / "other" / "held_out", own)
+    prepare_clips(read_source(sounds, SourceConfig()), tmp_path / "other", own)
+    with pytest.raises(SpecError, match="other labels"):
+        _ = _project(tmp_path, DataConfig(folder=str(tmp_path / "other"))).held_out
+
+
 def test_a_rendered_store_can_be_drawn_from_too(tiny_clips: ClipStore) -> None:
     project = _project(tiny_clips.folder.parent / "none", DataConfig(draws=MIXED))
     with pytest.raises(NotFound, match="no finished clip store"):

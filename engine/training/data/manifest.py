@@ -43,15 +43,29 @@ class SoundFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """missing names the sounds that are listed, but not there."""
+    """missing names the sounds that are listed, but not there.
+
+    vocabulary is all labels there are, where the files are a part of a data set; () means their own.
+    """
 
     root: Path
     files: tuple[SoundFile, ...]
     missing: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return all labels, in their order."""
+        return self.vocabulary or tuple(sorted({label for file in self.files for label in file.labels}))
 
     def text(self) -> str:
         """Return the manifest as JSON Lines."""
-        head = {"schema_version": SCHEMA_VERSION, "root": str(self.root), "missing": self.missing}
+        head = {
+            "schema_version": SCHEMA_VERSION,
+            "root": str(self.root),
+            "missing": self.missing,
+            "vocabulary": self.vocabulary,
+        }
         lines = [head, *(encode(file, _NO_VARIANTS) for file in self.files)]
         return "".join(json.dumps(line) + "\n" for line in lines)
 
@@ -60,6 +74,7 @@ class Manifest:
 class _Head:
     root: str
     missing: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 
@@ -78,7 +93,12 @@ def read_manifest(path: Path, root: Path | None = None) -> Manifest:
         for number, line in enumerate(rest, 2)
         if line.strip()
     )
-    return Manifest(root=root or path.parent / head.root, files=tuple(files), missing=head.missing)
+    return Manifest(
+        root=root or path.parent / head.root,
+        files=tuple(files),
+        missing=head.missing,
+        vocabulary=head.vocabulary,
+    )
 
 
 def read_lines(path: Path) -> list[str]:
@@ -120,8 +140,8 @@ def require_below(path: str) -> None:
 def hold_out(manifest: Manifest, share: float) -> tuple[Manifest, Manifest]:
     """Part a manifest by its files' names: about that share of them is the second part.
 
-    A file stays in its part when others are added, and all its clips with it. Raises SpecError where a
-    part is empty.
+    A file stays in its part when others are added, and all its clips with it. Both parts have the labels of
+    the whole, so that these have the same numbers. Raises SpecError where a part is empty.
     """
     parts: tuple[list[SoundFile], list[SoundFile]] = ([], [])
     for file in manifest.files:
@@ -129,7 +149,8 @@ def hold_out(manifest: Manifest, share: float) -> tuple[Manifest, Manifest]:
     if not all(parts):
         raise SpecError(f"Holding out {share:g} of {len(manifest.files)} files leaves one part empty.")
     kept, held = (tuple(part) for part in parts)
-    return replace(manifest, files=kept), replace(manifest, files=held, missing=())
+    whole = replace(manifest, vocabulary=manifest.labels)
+    return replace(whole, files=kept), replace(whole, files=held, missing=())
 
 
 def path_number(path: str) -> int:

@@ -174,7 +174,7 @@ def _facts(report: _Report, manifest: Manifest, config: PrepareConfig) -> dict[s
         "clip_samples": config.cut.clip_samples,
         "manifest": hashlib.sha256(manifest.text().encode()).hexdigest(),
         "cut": _cut_fields(config),
-        "labels": sorted(report.labels),
+        "labels": manifest.labels,
     }
 
 
