@@ -11,10 +11,10 @@ from itertools import compress
 
 import numpy as np
 
+from engine.evaluation.estimates import Estimate, estimate, resamples
 from engine.evaluation.transfer_pairs import Kind
 from engine.evaluation.transfer_rows import ROUND_TRIP, Row, Setup, Trial
 
-RESAMPLES = 2000
 _EQUAL = 1e-9
 _MUSICAL = (Kind.PITCHED, Kind.RHYTHMIC)
 
@@ -124,29 +124,6 @@ def hull_height(hull_K2: np.ndarray, at: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A figure and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
-
-    @property
-    def short(self) -> str:
-        """Return the figure and half of its interval."""
-        return f"{self.value:.2f} ± {(self.high - self.low) / 2:.2f}"
-
-
-def mean_estimate(values_P: np.ndarray, seed: int = 0) -> Estimate:
-    """Return a mean and the interval of its bootstrap over pairs (percentiles)."""
-    draws_RP = resamples(len(values_P), seed)
-    return _estimate(float(values_P.mean()), values_P[draws_RP].mean(axis=1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """Where one trial lies beside the outer hull of all curves.
 
@@ -172,7 +149,7 @@ def standing(curves: Sequence[Curve], trial: Trial, tolerance: float = 0.01) -> 
     gains_K2 = np.stack([each.mean(axis=1) - each[place].mean() for each in (kept_KP, reached_KP)], axis=1)
     better = [bool((gains > -_EQUAL).all() and (gains > _EQUAL).any()) for gains in gains_K2]
     return Standing(
-        gap=_estimate(found, gaps_R),
+        gap=estimate(found, gaps_R),
         on_hull=float((gaps_R < tolerance).mean()),
         dominated_by=tuple(dict.fromkeys(compress(trials, better))),
     )
@@ -199,12 +176,7 @@ def lead_at(better: Curve, other: Curve, trial: Trial) -> Estimate:
         return hull_height(one, kept) - hull_height(two, min(kept, float(two[-1, 0])))
 
     pairs = better.kept_KP.shape[1]
-    return _estimate(lead(np.arange(pairs)), np.array([lead(draw_P) for draw_P in resamples(pairs)]))
-
-
-def resamples(pairs: int, seed: int = 0) -> np.ndarray:
-    """Return which pairs each resample of a bootstrap has, shape (R, P)."""
-    return np.random.default_rng(seed).integers(pairs, size=(RESAMPLES, pairs))
+    return estimate(lead(np.arange(pairs)), np.array([lead(draw_P) for draw_P in resamples(pairs)]))
 
 
 def _joined(curves: Sequence[Curve]) -> tuple[list[Trial], np.ndarray, np.ndarray]:
@@ -216,11 +188,6 @@ def _joined(curves: Sequence[Curve]) -> tuple[list[Trial], np.ndarray, np.ndarra
 def _gap(kept_K: np.ndarray, reached_K: np.ndarray, place: int) -> float:
     hull_K2 = outer_hull(np.stack([kept_K, reached_K], axis=1))
     return max(0.0, hull_height(hull_K2, float(kept_K[place])) - float(reached_K[place]))
-
-
-def _estimate(value: float, drawn_R: np.ndarray) -> Estimate:
-    low, high = np.percentile(drawn_R, [2.5, 97.5])
-    return Estimate(value=value, low=float(low), high=float(high))
 
 
 def _below(middle: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from engine.evaluation.estimates import mean_estimate
 from engine.evaluation.transfer_curves import (
     KEPT,
     PROMPT,
@@ -22,7 +23,6 @@ from engine.evaluation.transfer_curves import (
     Measure,
     Rows,
     curve,
-    mean_estimate,
     outer_hull,
 )
 from engine.evaluation.transfer_measures import mel_db

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.evaluation.estimates import mean_estimate
 from engine.evaluation.markdown import table, wrapped
 from engine.evaluation.transfer_curves import (
     CHANGE,
@@ -26,7 +27,6 @@ from engine.evaluation.transfer_curves import (
     Rows,
     curve,
     lead_at,
-    mean_estimate,
     standing,
 )
 from engine.evaluation.transfer_pairs import Kind

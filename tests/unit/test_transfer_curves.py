@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from scipy.spatial import ConvexHull
 
+from engine.evaluation.estimates import mean_estimate
 from engine.evaluation.transfer_curves import (
     CHANGE,
     CHROMA,
@@ -25,7 +26,6 @@ from engine.evaluation.transfer_curves import (
     curve,
     hull_height,
     lead_at,
-    mean_estimate,
     outer_hull,
     standing,
 )
