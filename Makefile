@@ -19,6 +19,8 @@ TORCH := torch==2.13.0
 # Without its requirements: it asks for numpy<2 and for some thirty packages that only its training uses. What its
 # network does import is in the extra `dev`.
 LAION_CLAP := laion-clap==1.1.7
+# What measures of sets of clips are compared with. Without requirements, too: ssr-eval asks for packages of Python 2.
+REFERENCE_METRICS := audioldm-eval==0.0.3 ssr-eval==0.0.7
 
 # What Qt's wheel needs of a Linux desktop and does not bring along; ui/__main__.py names them to users.
 PANEL_PACKAGES := libegl1 libgl1 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 \
@@ -64,7 +66,7 @@ $(VENV)/.ready-to-run: pyproject.toml | $(VENV)/.has-torch
 $(VENV)/.ready-to-test: pyproject.toml Makefile | $(VENV)/.has-torch
 	@echo "Installing the program with the tools that test it (1.1 GB on disk, two to three minutes) ..."
 	@$(PIP) install --editable '.[dev]'
-	@$(PIP) install --no-deps $(LAION_CLAP)
+	@$(PIP) install --no-deps $(LAION_CLAP) $(REFERENCE_METRICS)
 	@touch $(VENV)/.ready-to-run $@
 
 $(VENV)/.has-torch: | $(VENV)/.created

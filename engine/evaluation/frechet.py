@@ -26,6 +26,13 @@ class Gaussian:
         centred_ND = (features_ND - mean_D).astype(np.float64)
         return cls(mean_D=mean_D, covariance_DD=_shrunk_covariance(centred_ND))
 
+    @classmethod
+    def of_samples(cls, features_ND: np.ndarray) -> Gaussian:
+        """Fit to two clips or more with the unbiased covariance as it is: what published distances are of."""
+        assert len(features_ND) > 1, "one clip has no spread"
+        covariance_DD = np.cov(features_ND, rowvar=False, dtype=np.float64)
+        return cls(mean_D=features_ND.mean(axis=0), covariance_DD=np.atleast_2d(covariance_DD))
+
 
 def frechet_distance(first: Gaussian, second: Gaussian) -> float:
     """Return the squared Fréchet distance of two Gaussians (Dowson and Landau 1982).

@@ -17,8 +17,8 @@ from engine.errors import ModelCorrupt, ModelMissing
 
 ZIP_START = b"PK\x03\x04"
 COMPILED_PREFIX = "_orig_mod."
-# Where checkpoints of this field keep their weights: Lightning, HiFi-GAN; else at the top.
-STATE_KEYS = ("state_dict", "generator")
+# Where checkpoints of this field keep their weights: Lightning, HiFi-GAN, PANNs; else at the top.
+STATE_KEYS = ("state_dict", "generator", "model")
 _NAMED_CODE = re.compile(r"GLOBAL ([\w.]+)|class ([\w.]+)|function ([\w.]+)")
 
 
