@@ -24,6 +24,7 @@ from daw_bridge.daws.install_cli import install_scripts
 from daw_bridge.daws.live.live_cli import live
 from daw_bridge.demo import run_demo
 from daw_bridge.display import JobDisplay, complain, say, show_takes
+from daw_bridge.eval_cli import evaluate
 from daw_bridge.history_cli import history
 from daw_bridge.live.chains import ChainStore
 from daw_bridge.live.deliveries import Deliveries
@@ -370,7 +371,7 @@ def demo(out: Path, model: str) -> None:
 
 
 _SOUND = (chain, recall, watch, edit, audacity)
-_KEPT = (history, models, render_presets)
+_KEPT = (history, models, render_presets, evaluate)
 _MACHINE = (panel, serve, service, install_scripts, doctor, errand, live)
 for command in (*_SOUND, *_KEPT, *_MACHINE):
     commands.add_command(command)
