@@ -1,4 +1,4 @@
-"""Evaluate from the command line: python -m engine.evaluation measure|compare."""
+"""Evaluate from the command line: python -m engine.evaluation measure|compare|questionnaire|answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from engine.errors import EngineError, SpecError
+from engine.evaluation.listening.commands import answers, questionnaire
 from engine.evaluation.objective.backbones import BackboneName
 from engine.evaluation.objective.compare import comparison, comparison_page
 from engine.evaluation.objective.files import PAGE_FILE, free_folder, require_free, told, write_report
@@ -21,7 +22,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.group()
 def main() -> None:
-    """Measure sets of clips, and compare what was measured."""
+    """Measure sets of clips, compare what was measured, and ask listeners."""
 
 
 @main.command()
@@ -75,6 +76,10 @@ def compare(reports: tuple[Path, ...], page: Path | None) -> None:
         if page.exists():
             raise SpecError(f"{page} is there already", "Choose another name with --page.")
         write_text(page, comparison_page(found))
+
+
+main.add_command(questionnaire)
+main.add_command(answers)
 
 
 def parse_weights(text: str) -> tuple[BackboneName, Path]:

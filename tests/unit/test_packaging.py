@@ -55,7 +55,8 @@ def test_the_wheel_has_code_and_data(wheel_names: set[str]) -> None:
         if path.is_file()
     }
     assert presets >= {"engine/_presets/examples/groove.flac"}
-    assert wheel_names >= code | presets | {"engine/starter/stand_in.safetensors"}
+    page = {f"engine/evaluation/listening/page.{ending}" for ending in ("html", "js")}
+    assert wheel_names >= code | presets | page | {"engine/starter/stand_in.safetensors"}
 
 
 def test_the_wheel_has_nothing_else(wheel_names: set[str]) -> None:
