@@ -14,10 +14,14 @@ from torch.nn import functional as F
 
 from engine.audio.mel import MelFrontEnd
 from engine.audio.mel_scale import MelConfig
-from engine.training.batches import BatchSampler, step_generator, with_floor_noise
+from engine.training.batch_norm import SharedBatchNorm2d
+from engine.training.batches import BatchSampler, with_floor_noise
 from engine.training.clips import Clips
+from engine.training.draws import Draws
 from engine.training.loop import Metrics, Parts
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.parallel import Rows, own_pieces
+from engine.training.tally import Tally
 
 LOG_CENTRE, LOG_SPREAD = -5.0, 3.0
 TILT_SPREAD = 0.3
@@ -82,25 +86,30 @@ class ClassifierRecipe(Parts):
         }
 
     def train_step(self, step: int) -> Metrics:
-        generator = step_generator(self.config.seed, step)
         indices = self._batches.indices(step)
-        mel_BTM = self._augmented(torch.from_numpy(self._store.audio(indices)), generator)
-        target_B = single_concepts(self._store, indices)
+        (rows,) = own_pieces(len(indices))
+        tally = Tally(self.device)
+        share = (rows.stop - rows.start) / len(indices)
+        self._optimiser.step(share * self._loss(indices[rows], step, rows, share, tally), step)
+        return tally.total()
+
+    def _loss(self, indices: np.ndarray, step: int, rows: Rows, share: float, tally: Tally) -> Tensor:
+        audio_BS = torch.from_numpy(self._store.audio(indices)).to(self.device)
+        mel_BTM = self._augmented(audio_BS, Draws(self.config.seed, step, rows, self.device))
+        target_B = single_concepts(self._store, indices).to(self.device)
         self.network.train()
-        with mixed_precision(self.config.bfloat16):
+        with mixed_precision(self.config.bfloat16, self.device):
             logits_BK = self.network(mel_BTM)
         loss = F.cross_entropy(logits_BK.float(), target_B, label_smoothing=0.05)
-        self._optimiser.step(loss, step)
-        accuracy = (logits_BK.argmax(dim=1) == target_B).float().mean()
-        return {"loss": loss.item(), "accuracy": accuracy.item()}
+        tally.add(share, loss=loss, accuracy=(logits_BK.argmax(dim=1) == target_B).float().mean())
+        return loss
 
-    def _augmented(self, audio_BS: Tensor, generator: torch.Generator) -> Tensor:
+    def _augmented(self, audio_BS: Tensor, draws: Draws) -> Tensor:
         """Shift levels per clip and per band, and blur bins by a little noise."""
-        mel_BTM = self.network.mel(with_floor_noise(audio_BS, generator))
-        batch, _, bins = mel_BTM.shape
-        gain = self.config.gain_spread * torch.randn(batch, 1, 1, generator=generator)
-        tilt = TILT_SPREAD * torch.randn(batch, 1, bins, generator=generator)
-        noise = self.config.noise_spread * torch.randn(mel_BTM.shape, generator=generator)
+        mel_BTM = self.network.mel(with_floor_noise(audio_BS, draws))
+        gain = self.config.gain_spread * draws.normal(1, 1)
+        tilt = TILT_SPREAD * draws.normal(1, mel_BTM.shape[2])
+        noise = self.config.noise_spread * draws.normal(*mel_BTM.shape[1:])
         return (mel_BTM + gain + tilt + noise).clamp(min=MEL_FLOOR)
 
 
@@ -113,10 +122,10 @@ def single_concepts(store: Clips, indices: np.ndarray) -> Tensor:
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
+        SharedBatchNorm2d(outputs),
         nn.ReLU(),
         nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
+        SharedBatchNorm2d(outputs),
         nn.ReLU(),
         nn.AvgPool2d(2),
     )

@@ -17,6 +17,7 @@ from engine.evaluation.parts import measure_vae, measure_vocoder
 from engine.evaluation.sampling import SamplingConfig
 from engine.evaluation.starter import report
 from engine.models.bundle import save_bundle
+from engine.training import parallel
 from engine.training.config import ProjectConfig, load_project
 from engine.training.data.command import prepare
 from engine.training.loop import LoopConfig, train
@@ -65,13 +66,25 @@ main.add_command(prepare)
 @click.option("--start-from", type=Path, help="Folder of a model whose weights a new run begins with.")
 @click.pass_obj
 def fit(project: Project, stage: str, minutes: float, start_from: Path | None) -> None:
-    """Train one network for as many steps as its recipe says, going on from its last checkpoint."""
-    recipe = STAGES[stage](project)
-    if start_from is not None:
-        if isinstance(recipe, ClassifierRecipe):
-            raise click.UsageError("--start-from: no model holds a classifier.")
-        begin_from(recipe, stage, project.folder / stage, start_from)
-    train(recipe, project.folder / stage, LoopConfig(steps=recipe.config.optimiser.steps, minutes=minutes))
+    """Train one network for as many steps as its recipe says, going on from its last checkpoint.
+
+    Under torchrun all its processes share each batch, one GPU each where there are GPUs.
+    """
+    with parallel.joined() as device:
+        recipe = STAGES[stage](project)
+        if start_from is not None:
+            _begin(recipe, stage, project.folder / stage, start_from)
+        recipe.to(device)
+        config = LoopConfig(steps=recipe.config.optimiser.steps, minutes=minutes)
+        train(recipe, project.folder / stage, config)
+
+
+def _begin(recipe: TrainableRecipe, stage: str, folder: Path, model: Path) -> None:
+    if isinstance(recipe, ClassifierRecipe):
+        raise click.UsageError("--start-from: no model holds a classifier.")
+    if parallel.is_first():
+        begin_from(recipe, stage, folder, model)
+    parallel.wait_for_all()
 
 
 @main.command()

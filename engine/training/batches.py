@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.training.draws import Draws
+
 FLOOR_CHANCE = 0.6
 FLOOR_DB = (-75.0, -45.0)
 
@@ -35,9 +37,10 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1)[0]))
 
 
-def with_floor_noise(audio_BS: Tensor, generator: torch.Generator) -> Tensor:
+def with_floor_noise(audio_BS: Tensor, draws: Draws) -> Tensor:
     """Lay the faint noise of a recording under most clips, far below their own RMS."""
-    level_db_B1 = torch.empty(len(audio_BS), 1).uniform_(*FLOOR_DB, generator=generator)
-    noisy_B1 = torch.rand(len(audio_BS), 1, generator=generator) < FLOOR_CHANCE
+    lowest_db, highest_db = FLOOR_DB
+    level_db_B1 = lowest_db + (highest_db - lowest_db) * draws.uniform(1)
+    noisy_B1 = draws.uniform(1) < FLOOR_CHANCE
     gain_B1 = noisy_B1 * 10 ** (level_db_B1 / 20) * audio_BS.pow(2).mean(dim=1, keepdim=True).sqrt()
-    return audio_BS + gain_B1 * torch.randn(audio_BS.shape, generator=generator)
+    return audio_BS + gain_B1 * draws.normal(audio_BS.shape[1])

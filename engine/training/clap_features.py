@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from tqdm import tqdm
 
 from engine.models.clap import to_clap_rate
@@ -24,14 +25,17 @@ def cached_clap_features(store: Clips, window_samples: int) -> np.ndarray:
     """Return (N, frames, bins) float16 features of one window each; compute what is missing."""
     path = store.folder / f"clap_features_{window_samples}.npy"
     if not path.exists():
-        _compute(store, path, window_samples)
+        path.parent.mkdir(exist_ok=True)
+        # Of several processes that train, one computes them and the others wait.
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                _compute(store, path, window_samples)
     return np.load(path, mmap_mode="r")
 
 
 @torch.no_grad()
 def _compute(store: Clips, path: Path, window_samples: int) -> None:
     front_end = ClapFeatures(window_samples)
-    path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".npy.part")
     output: np.memmap[Any, Any] | None = None
     for start in tqdm(range(0, len(store), CHUNK_CLIPS), desc="CLAP features", mininterval=10.0):

@@ -25,6 +25,10 @@ class Ema:
         averages = list(self.shadow.values())
         torch._foreach_lerp_(averages, [live[name].detach() for name in self.shadow], 1 - decay)
 
+    def to(self, device: torch.device) -> None:
+        """Keep the averages there, beside the network that they are of."""
+        self.shadow = {name: value.to(device) for name, value in self.shadow.items()}
+
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
         """Swap the averages in for the length of a with block."""
@@ -44,7 +48,8 @@ class Ema:
         if shadow.keys() != self.shadow.keys():
             raise KeyError("the averaged weights have other names than the network")
         self.updates = state["updates"]
-        self.shadow = {name: value.clone() for name, value in shadow.items()}
+        for name, value in shadow.items():
+            self.shadow[name].copy_(value)
 
     @staticmethod
     @torch.no_grad()

@@ -22,6 +22,7 @@ from engine.models.clap import TransformersClap
 from engine.models.vae import Vae
 from engine.training.clap_features import cached_clap_features
 from engine.training.clips import Clips
+from engine.training.draws import Draws
 
 CHUNK_CLIPS = 32
 MARKER = "latents.json"
@@ -51,10 +52,10 @@ class LatentStore:
     def __len__(self) -> int:
         return len(self._mean)
 
-    def sample(self, indices: np.ndarray, generator: torch.Generator) -> Tensor:
+    def sample(self, indices: np.ndarray, draws: Draws) -> Tensor:
         """Draw from the posterior of each clip, times the scale factor; shape (B, C, H, W)."""
         mean_BCHW, std_BCHW = self._mean[indices].float(), self._std[indices].float()
-        noise_BCHW = torch.randn(mean_BCHW.shape, generator=generator)
+        noise_BCHW = draws.normal(*mean_BCHW.shape[1:])
         return self.scale_factor * (mean_BCHW + std_BCHW * noise_BCHW)
 
     def mean(self, indices: np.ndarray) -> Tensor:

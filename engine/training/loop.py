@@ -8,18 +8,22 @@ import math
 import os
 import pickle
 import time
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from engine.errors import ModelCorrupt, NanOutput, SpecError
+from engine.training import parallel
+from engine.training.ema import Ema
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +36,11 @@ class Recipe(Protocol):
     """What the loop trains: one network, or a network and its discriminators.
 
     `train_step` must depend on nothing but the state and the step number, so that a resumed run
-    equals an uninterrupted one.
+    equals an uninterrupted one. Where several processes train, the metrics are those of the whole batch.
     """
+
+    @property
+    def device(self) -> torch.device: ...
 
     def train_step(self, step: int) -> Metrics: ...
 
@@ -54,6 +61,14 @@ class Parts:
     """The part of a recipe that is saved: the states of its named members."""
 
     _parts: Mapping[str, Stateful]
+    device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> None:
+        """Train there; to be called before the first step."""
+        self.device = device
+        for part in vars(self).values():
+            if isinstance(part, nn.Module | Ema):
+                part.to(device)
 
     def state_dict(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self._parts.items()}
@@ -78,31 +93,56 @@ def train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
 
     Raises NanOutput at the first metric that is not finite; the last checkpoint stays as it was.
     Raises SpecError while another call trains into the folder.
+    Of several processes only the first one writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone_in(folder):
-        return _train(recipe, folder, config)
+    with _alone_in(folder) if parallel.is_first() else nullcontext():
+        start = resume(recipe, folder)
+        if parallel.processes() > 1:
+            parallel.require_agreement((start, _checksum(recipe.state_dict())))
+        records = _Records(recipe, folder, config, start) if parallel.is_first() else None
+        reached = _train(recipe, folder, config, start, records)
+    parallel.wait_for_all()
+    return reached
 
 
-def _train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
-    start = resume(recipe, folder)
-    journal = _Journal(folder, start)
+def _train(recipe: Recipe, folder: Path, config: LoopConfig, start: int, records: _Records | None) -> int:
     deadline_s = time.monotonic() + 60 * config.minutes
-    next_save_s = time.monotonic() + 60 * config.save_minutes
     step = start
     for step in _progress(start, config.steps, folder.name):
         metrics = recipe.train_step(step)
         _require_finite(metrics, step, folder)
-        journal.add(step, metrics, config.log_seconds)
-        if time.monotonic() >= next_save_s:
-            save(recipe, folder, step + 1)
-            next_save_s = time.monotonic() + 60 * config.save_minutes
-        if time.monotonic() >= deadline_s:
+        if records is not None:
+            records.add(step, metrics)
+        late = time.monotonic() >= deadline_s
+        if math.isfinite(deadline_s) and parallel.decided_by_first(late, recipe.device):
             break
     reached = min(step + 1, config.steps) if start < config.steps else start
-    save(recipe, folder, reached)
-    journal.close(reached)
+    if records is not None:
+        records.close(reached)
     return reached
+
+
+class _Records:
+    """What a run leaves in its folder: checkpoints every few minutes, and its journal."""
+
+    def __init__(self, recipe: Recipe, folder: Path, config: LoopConfig, start: int) -> None:
+        self._recipe, self._folder, self._config = recipe, folder, config
+        self._journal = _Journal(folder, start)
+        self._plan_save()
+
+    def add(self, step: int, metrics: Metrics) -> None:
+        self._journal.add(step, metrics, self._config.log_seconds)
+        if time.monotonic() >= self._next_save_s:
+            save(self._recipe, self._folder, step + 1)
+            self._plan_save()
+
+    def close(self, reached: int) -> None:
+        save(self._recipe, self._folder, reached)
+        self._journal.close(reached)
+
+    def _plan_save(self) -> None:
+        self._next_save_s = time.monotonic() + 60 * self._config.save_minutes
 
 
 @contextmanager
@@ -141,8 +181,21 @@ def resume(recipe: Recipe, folder: Path) -> int:
     return int(state["step"])
 
 
+def _checksum(state: Any, so_far: int = 0) -> int:
+    """Return a number of all the tensors in a state that differs where one bit of them differs."""
+    if isinstance(state, Tensor):
+        values = state.detach().cpu().contiguous().view(-1).view(torch.uint8)
+        return zlib.crc32(values.numpy().tobytes(), so_far)
+    parts = list(state.values()) if isinstance(state, Mapping) else state
+    for part in parts if isinstance(parts, list | tuple) else ():
+        so_far = _checksum(part, so_far)
+    return so_far
+
+
 def _progress(start: int, stop: int, name: str) -> Iterator[int]:
-    return iter(tqdm(range(start, stop), initial=start, total=stop, desc=name, mininterval=10.0))
+    hidden = not parallel.is_first()
+    steps = range(start, stop)
+    return iter(tqdm(steps, initial=start, total=stop, desc=name, mininterval=10.0, disable=hidden))
 
 
 def _require_finite(metrics: Metrics, step: int, folder: Path) -> None:

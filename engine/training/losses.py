@@ -7,13 +7,14 @@ E embedding.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from engine.models.vae import Posterior
+from engine.training.parallel import sum_in_place
 
 FeatureMaps = Sequence[Sequence[Tensor]]
 
@@ -33,11 +34,17 @@ def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
     return -fake_logits.mean()
 
 
-def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:
-    """Balance two losses by their gradients at the last layer (Esser et al. 2021, eq. 7)."""
-    (reconstruction_grad,) = torch.autograd.grad(reconstruction, last_layer, retain_graph=True)
-    (adversarial_grad,) = torch.autograd.grad(adversarial, last_layer, retain_graph=True)
-    ratio = reconstruction_grad.norm() / (adversarial_grad.norm() + 1e-4)
+def adaptive_weight(losses: Iterable[tuple[Tensor, Tensor]], last_layer: Tensor) -> Tensor:
+    """Balance two losses by their gradients at the last layer (Esser et al. 2021, eq. 7).
+
+    losses are pairs of reconstruction and adversarial loss; their sum over all pieces and processes counts.
+    """
+    sums = [torch.zeros_like(last_layer), torch.zeros_like(last_layer)]
+    for pair in losses:
+        grads = [torch.autograd.grad(loss, last_layer, retain_graph=True)[0] for loss in pair]
+        sums = [total + grad for total, grad in zip(sums, grads, strict=True)]
+    sum_in_place(sums)
+    ratio = sums[0].norm() / (sums[1].norm() + 1e-4)
     return ratio.clamp(0.0, 1e4).detach()
 
 
@@ -67,7 +74,7 @@ def contrastive_loss(logits_per_audio_BK: Tensor) -> Tensor:
 
     Captions beyond the batch (K > B) match no clip here: they are wrong answers for every clip.
     """
-    targets_B = torch.arange(len(logits_per_audio_BK))
+    targets_B = torch.arange(len(logits_per_audio_BK), device=logits_per_audio_BK.device)
     audio_to_text = F.cross_entropy(logits_per_audio_BK, targets_B)
     text_to_audio = F.cross_entropy(logits_per_audio_BK[:, : len(targets_B)].T, targets_B)
     return 0.5 * (audio_to_text + text_to_audio)
@@ -76,7 +83,7 @@ def contrastive_loss(logits_per_audio_BK: Tensor) -> Tensor:
 def without_equal_captions(logits_BK: Tensor, captions: Sequence[str]) -> Tensor:
     """Return the logits with -inf where another clip has the very caption: it is no wrong answer."""
     place = {caption: index for index, caption in enumerate(dict.fromkeys(captions))}
-    words_K = torch.tensor([place[caption] for caption in captions])
+    words_K = torch.tensor([place[caption] for caption in captions], device=logits_BK.device)
     equal_BK = words_K[: len(logits_BK), None] == words_K
     return logits_BK.masked_fill(equal_BK.fill_diagonal_(False), -torch.inf)
 

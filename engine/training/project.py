@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
+from filelock import FileLock
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -156,11 +157,17 @@ class Project:
         """Return the folder's tokenizer, learnt from all captions the first time."""
         path = self.folder / "tokenizer.json"
         if not path.exists():
-            captions = [text for info in self.plain_clips.infos for text in (info.caption, *info.others)]
-            part = path.with_name(path.name + ".part")
-            train_tokenizer(captions, self.config.clap.network.vocabulary).save(str(part))
-            os.replace(part, path)
+            with FileLock(path.with_suffix(".lock")):
+                self._learn_tokenizer(path)
         return load_tokenizer(self.folder)
+
+    def _learn_tokenizer(self, path: Path) -> None:
+        if path.exists():
+            return
+        captions = [text for info in self.plain_clips.infos for text in (info.caption, *info.others)]
+        part = path.with_name(path.name + ".part")
+        train_tokenizer(captions, self.config.clap.network.vocabulary).save(str(part))
+        os.replace(part, path)
 
     def _history(self) -> dict[str, object]:
         """Return how long each network trained, as its journal says, and on what."""

@@ -82,7 +82,7 @@ def test_the_weight_turns_an_eps_loss_into_a_clamped_x0_loss() -> None:
 def test_adaptive_weight_balances_the_gradients() -> None:
     layer = torch.randn(5, requires_grad=True)
     small, large = (layer * 1e-2).sum(), (layer * 3.0).sum()
-    weight = losses.adaptive_weight(small, large, layer)
+    weight = losses.adaptive_weight([(small, large)], layer)
     assert weight.item() == pytest.approx(1e-2 / 3.0, rel=1e-3)
 
 

@@ -19,6 +19,7 @@ from engine.models.bundle import Bundle, debug_bundle
 from engine.training import latents as latents_module
 from engine.training import store as store_module
 from engine.training.clap_features import cached_clap_features
+from engine.training.draws import Draws
 from engine.training.latents import LatentStore, cache_latents
 from engine.training.store import ClipStore, StoreConfig, render_store
 from engine.training.synthesis.catalogue import CONCEPTS, render_clip
@@ -159,7 +160,7 @@ def test_a_store_that_cannot_be_is_refused(fields: dict[str, float]) -> None:
 
 def test_sampled_latents_have_unit_deviation(latents: LatentStore) -> None:
     indices = np.arange(len(latents))
-    draws = [latents.sample(indices, torch.Generator().manual_seed(seed)) for seed in range(20)]
+    draws = [latents.sample(indices, Draws(seed, 0, slice(0, len(indices)))) for seed in range(20)]
     assert torch.stack(draws).std().item() == pytest.approx(1.0, abs=0.01)
 
 
@@ -168,7 +169,7 @@ def test_latents_are_drawn_from_the_posterior(
 ) -> None:
     with torch.no_grad():
         posterior = bundle.vae.encode(bundle.mel(torch.from_numpy(few_clips.audio([5]))))
-    draws = latents.sample(np.full(2000, 5), torch.Generator().manual_seed(0)) / latents.scale_factor
+    draws = latents.sample(np.full(2000, 5), Draws(0, 0, slice(0, 2000))) / latents.scale_factor
     deviation = torch.exp(0.5 * posterior.logvar_BCHW[0])
     assert (draws.mean(dim=0) - posterior.mean_BCHW[0]).abs().max() < 5 * deviation.max() / 2000**0.5
     assert torch.allclose(draws.std(dim=0), deviation, rtol=0.12)

@@ -1,11 +1,13 @@
 """Train CLAP: symmetric cross-entropy with a learnable temperature (AudioLDM, app. A).
 
-B batch, L tokens, E embedding.
+B batch, K texts, R rows of this process, L tokens, E embedding.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,15 +18,20 @@ from torch import Tensor
 from engine.models.clap import ClapConfig, build_clap_model
 from engine.models.clap_features import window_of
 from engine.models.clap_tokenizer import PAD, PAD_ID
+from engine.training.batch_norm import share_batch_norms
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.clap_features import cached_clap_features
 from engine.training.clips import Clips
+from engine.training.draws import Draws, RowwiseDropout
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import contrastive_loss, without_equal_captions
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.parallel import Rows, gathered, own_pieces, processes
+from engine.training.tally import Tally
 
 NAMER_SCALE = 20.0
+TEXT_STREAM = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +42,15 @@ class ClapRecipeConfig:
     cheap to embed, and more of it tells close captions apart. concept_weight adds the error of naming
     the clips' concepts from either embedding: LAION starts from towers that were taught to tag and to
     read, these towers start from nothing.
+
+    Each process embeds its part of a batch in `accumulate` pieces, one after the other; the wrong answers are
+    those of the whole batch all the same. Only the batch norm at the entry of the audio tower sees one piece
+    of each process at a time.
     """
 
     network: ClapConfig = field(default_factory=ClapConfig.starter)
     batch: int = 64
+    accumulate: int = 1
     extra_texts: int = 0
     concept_weight: float = 0.0
     gain_db: float = 6.0
@@ -50,6 +62,17 @@ class ClapRecipeConfig:
     bfloat16: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Batch:
+    """The clips of a step and all captions that are set against them, the clips' own first."""
+
+    step: int
+    indices: np.ndarray
+    captions: list[str]
+    ids_KL: Tensor
+    mask_KL: Tensor
+
+
 class ClapRecipe(Parts):
     """Hold the CLAP model, its average and its optimiser."""
 
@@ -57,6 +80,7 @@ class ClapRecipe(Parts):
         torch.manual_seed(config.seed)
         self.config = config
         self.network = build_clap_model(config.network)
+        share_batch_norms(self.network)
         self.network.train()
         self.ema = Ema(self.network, config.ema_decay)
         self.namer = ConceptNamer(len(store.config.catalogue), config.network.projection)
@@ -74,44 +98,94 @@ class ClapRecipe(Parts):
         }
 
     def train_step(self, step: int) -> Metrics:
-        generator = step_generator(self.config.seed, step)
-        # Dropout draws from the global source, which must depend on the step alone.
-        torch.manual_seed(generator.initial_seed())
+        batch = self._batch(step)
+        tally = Tally(self.device)
+        norm = self._optimiser.step_down(self._losses(batch, tally), step)
+        self.ema.update(self.network)
+        return tally.total() | {"grad": norm}
+
+    def _batch(self, step: int) -> _Batch:
+        """Return the whole batch of a step; texts are cheap, so that all are padded to the same length."""
         indices = self._batches.indices(step)
-        captions = self._store.captions(self._with_extra_texts(indices, generator))
-        with mixed_precision(self.config.bfloat16):
-            audio_BE = self._audio(indices, generator)
-            text_KE = self._text(captions)
+        generator = step_generator(self.config.seed, step)
+        extra = torch.randint(len(self._store), (self.config.extra_texts,), generator=generator)
+        captions = self._store.captions(np.concatenate([indices, extra.numpy()]))
+        ids_KL, mask_KL = encode_captions(self._tokenizer, captions)
+        return _Batch(step=step, indices=indices, captions=captions, ids_KL=ids_KL, mask_KL=mask_KL)
+
+    def _losses(self, batch: _Batch, tally: Tally) -> Iterator[Tensor]:
+        """Yield this process' share of the loss, whose wrong answers are those of the whole batch.
+
+        Of several pieces each is embedded twice: to know the loss's gradient at all embeddings, and then to
+        send it down piece by piece (Gao et al. 2021, "Scaling deep contrastive learning batch size under
+        memory limited setup", sec. 3).
+        """
+        embed = partial(self._embed, batch)
+        if self.config.accumulate == 1:
+            yield self._loss(batch, *embed(0), tally)
+            return
+        pieces = range(self.config.accumulate)
+        with torch.no_grad():
+            embedded = [embed(piece) for piece in pieces]
+        leaves = [torch.cat(rows).requires_grad_() for rows in zip(*embedded, strict=True)]
+        yield self._loss(batch, leaves[0], leaves[1], tally)
+        gradients = [
+            leaf.grad.split([len(rows) for rows in parts])
+            for leaf, parts in zip(leaves, zip(*embedded, strict=True), strict=True)
+            if leaf.grad is not None
+        ]
+        for piece in pieces:
+            yield torch.stack(
+                [(rows * parts[piece]).sum() for rows, parts in zip(embed(piece), gradients, strict=True)]
+            ).sum()
+
+    def _embed(self, batch: _Batch, piece: int) -> tuple[Tensor, Tensor]:
+        """Return the embeddings of one piece of this process' sounds and texts."""
+        texts, sounds = (
+            own_pieces(count, self.config.accumulate)[piece]
+            for count in (len(batch.captions), len(batch.indices))
+        )
+        with mixed_precision(self.config.bfloat16, self.device):
+            audio_RE = self._audio(batch, sounds)
+            text_RE = self._text(batch, texts)
+        return audio_RE.float(), text_RE.float()
+
+    def _loss(self, batch: _Batch, audio_RE: Tensor, text_RE: Tensor, tally: Tally) -> Tensor:
+        """Return this process' share of the loss between the embeddings of all."""
+        audio_BE = gathered(audio_RE, _own_rows(len(batch.indices)), len(batch.indices))
+        text_KE = gathered(text_RE, _own_rows(len(batch.captions)), len(batch.captions))
         scale = self.network.logit_scale_a.exp().clamp(max=100.0)
-        logits_BK = without_equal_captions(scale * audio_BE.float() @ text_KE.float().T, captions)
+        logits_BK = without_equal_captions(scale * audio_BE @ text_KE.T, batch.captions)
         loss = contrastive_loss(logits_BK)
         if self.config.concept_weight:
-            loss = loss + self.config.concept_weight * self._naming_loss(audio_BE, text_KE, indices)
-        norm = self._optimiser.step(loss, step)
-        self.ema.update(self.network)
-        hits = (logits_BK.argmax(dim=1) == torch.arange(len(indices))).float().mean()
-        return {"loss": loss.item(), "top1": hits.item(), "scale": scale.item(), "grad": norm}
+            loss = loss + self.config.concept_weight * self._naming_loss(audio_BE, text_KE, batch.indices)
+        share = 1 / processes()
+        places_B = torch.arange(len(batch.indices), device=self.device)
+        top1 = (logits_BK.argmax(dim=1) == places_B).float().mean()
+        tally.add(share, loss=loss, top1=top1, scale=scale)
+        return share * loss
 
-    def _audio(self, indices: np.ndarray, generator: torch.Generator) -> Tensor:
-        features = torch.from_numpy(self._features[indices].astype(np.float32))
-        shift_db_B = (2 * torch.rand(len(indices), generator=generator) - 1) * self.config.gain_db
-        return _embed_features(self.network, features[:, None] + shift_db_B[:, None, None, None])
+    def _audio(self, batch: _Batch, rows: Rows) -> Tensor:
+        features = torch.from_numpy(self._features[batch.indices[rows]].astype(np.float32)).to(self.device)
+        draws = Draws(self.config.seed, batch.step, rows, self.device)
+        shift_db_R = (2 * draws.uniform() - 1) * self.config.gain_db
+        with RowwiseDropout(draws):
+            return _embed_features(self.network, features[:, None] + shift_db_R[:, None, None, None])
+
+    def _text(self, batch: _Batch, rows: Rows) -> Tensor:
+        draws = Draws(self.config.seed, batch.step, rows, self.device, stream=TEXT_STREAM)
+        with RowwiseDropout(draws):
+            return _embed_tokens(
+                self.network, batch.ids_KL[rows].to(self.device), batch.mask_KL[rows].to(self.device)
+            )
 
     def _naming_loss(self, audio_BE: Tensor, text_KE: Tensor, indices: np.ndarray) -> Tensor:
-        shares_BN = concept_shares(self._store, indices)
+        shares_BN = concept_shares(self._store, indices).to(self.device)
         errors = [
-            torch.nn.functional.cross_entropy(self.namer(rows_BE.float()), shares_BN)
+            torch.nn.functional.cross_entropy(self.namer(rows_BE), shares_BN)
             for rows_BE in (audio_BE, text_KE[: len(indices)])
         ]
         return torch.stack(errors).mean()
-
-    def _with_extra_texts(self, indices: np.ndarray, generator: torch.Generator) -> np.ndarray:
-        extra = torch.randint(len(self._store), (self.config.extra_texts,), generator=generator)
-        return np.concatenate([indices, extra.numpy()])
-
-    def _text(self, captions: list[str]) -> Tensor:
-        ids_BL, mask_BL = encode_captions(self._tokenizer, captions)
-        return _embed_tokens(self.network, ids_BL, mask_BL)
 
 
 class ConceptNamer(torch.nn.Module):
@@ -141,6 +215,11 @@ def encode_captions(tokenizer: Tokenizer, captions: list[str]) -> tuple[Tensor, 
     encodings = tokenizer.encode_batch(captions)
     ids_BL = torch.tensor([encoding.ids for encoding in encodings])
     return ids_BL, torch.tensor([encoding.attention_mask for encoding in encodings])
+
+
+def _own_rows(count: int) -> Rows:
+    (rows,) = own_pieces(count)
+    return rows
 
 
 def _batching(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:

@@ -5,21 +5,26 @@ B batch, C latent channels, H latent time, W latent frequency, E embedding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from engine.diffusion.schedule import NoiseSchedule
 from engine.models.unet import UNet, UNetConfig
-from engine.training.batches import BatchSampler, step_generator
+from engine.training.batches import BatchSampler
+from engine.training.draws import Draws
 from engine.training.ema import Ema
 from engine.training.latents import LatentStore
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import diffusion_loss, noise_error_weight
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.parallel import Rows, own_pieces
+from engine.training.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +33,8 @@ class LdmRecipeConfig:
 
     The paper conditions by sound alone (0); the released training code mixes in 0.69. shards parts of
     a batch are computed side by side, each by one thread: the U-Net's small tensors keep two threads
-    busy in no other way. The weights depend on their number, not on the threads that are there.
+    busy in no other way. The weights depend on their number, not on the threads that are there. Each process
+    computes its part of a batch in `accumulate` pieces, one after the other.
     min_snr_gamma, snr_floor and weight_ceiling are those of `noise_error_weight`. Without posterior_noise
     the latents are the posteriors' means: what the VAE does not use is then not learnt as noise.
     """
@@ -39,6 +45,7 @@ class LdmRecipeConfig:
         )
     )
     batch: int = 64
+    accumulate: int = 1
     shards: int = 1
     drop_probability: float = 0.1
     text_probability: float = 0.0
@@ -74,46 +81,59 @@ class LdmRecipe(Parts):
         }
 
     def train_step(self, step: int) -> Metrics:
-        generator = step_generator(self.config.seed, step)
-        z_BCHW, condition_BE = self._batch(step, generator)
-        noise_BCHW = torch.randn(z_BCHW.shape, generator=generator)
-        t_B = torch.randint(self._schedule.steps, (len(z_BCHW),), generator=generator)
-        values = (self._schedule.diffuse(z_BCHW, t_B, noise_BCHW), t_B, condition_BE, noise_BCHW)
-        shards = zip(*(value.chunk(self.config.shards) for value in values), strict=True)
-        results = list(self._map(lambda shard: self._shard(len(t_B), *shard), shards))
-        norm = self._optimiser.step_by([gradients for *_, gradients in results], step)
+        tally = Tally(self.device)
+        norm = self._optimiser.step_by(self._gradients(step, tally), step)
         self.ema.update(self.network)
-        plain, weighted = (sum(losses) for losses in list(zip(*results, strict=True))[:2])
-        return {"loss": plain, "weighted": weighted, "grad": norm}
+        return tally.total() | {"grad": norm}
+
+    def _gradients(self, step: int, tally: Tally) -> Iterator[Sequence[Tensor]]:
+        """Yield the gradients of each shard of each piece of a batch that is this process'."""
+        indices = self._batches.indices(step)
+        for rows in own_pieces(len(indices), self.config.accumulate):
+            shards = zip(
+                *(value.chunk(self.config.shards) for value in self._noised(step, rows)), strict=True
+            )
+            for share, plain, weighted, gradients in self._map(partial(self._shard, len(indices)), shards):
+                tally.add(share, loss=plain, weighted=weighted)
+                yield gradients
+
+    def _noised(self, step: int, rows: Rows) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return noisy latents, their steps, their conditions, and the noise."""
+        draws = Draws(self.config.seed, step, rows)
+        z_BCHW, condition_BE = self._batch(self._batches.indices(step)[rows], draws)
+        noise_BCHW = draws.normal(*z_BCHW.shape[1:])
+        t_B = draws.integers(self._schedule.steps)
+        noisy_BCHW = self._schedule.diffuse(z_BCHW, t_B, noise_BCHW)
+        return noisy_BCHW, t_B, condition_BE, noise_BCHW
 
     def _shard(
-        self, batch: int, noisy_BCHW: Tensor, t_B: Tensor, condition_BE: Tensor, noise_BCHW: Tensor
-    ) -> tuple[float, float, Sequence[Tensor]]:
-        """Return a shard's part of the plain and the weighted loss, and the gradients of the latter."""
-        with mixed_precision(self.config.bfloat16):
+        self, batch: int, values: tuple[Tensor, Tensor, Tensor, Tensor]
+    ) -> tuple[float, Tensor, Tensor, Sequence[Tensor]]:
+        """Return a shard's share, its plain and weighted loss, and the gradients of its part of that."""
+        noisy_BCHW, t_B, condition_BE, noise_BCHW = (value.to(self.device) for value in values)
+        with mixed_precision(self.config.bfloat16, self.device):
             predicted_BCHW = self.network(noisy_BCHW, t_B, condition_BE)
         weight_B = noise_error_weight(
-            self._schedule.alpha_bar[t_B].float(),
+            self._schedule.alpha_bar[values[1]].float(),
             self.config.min_snr_gamma,
             self.config.snr_floor,
             self.config.weight_ceiling,
-        )
+        ).to(self.device)
         share = len(t_B) / batch
-        weighted = share * diffusion_loss(predicted_BCHW, noise_BCHW, weight_B)
-        plain = share * diffusion_loss(predicted_BCHW.detach(), noise_BCHW, torch.ones_like(weight_B))
-        return plain.item(), weighted.item(), torch.autograd.grad(weighted, self._optimiser.parameters)
+        weighted = diffusion_loss(predicted_BCHW, noise_BCHW, weight_B)
+        plain = diffusion_loss(predicted_BCHW.detach(), noise_BCHW, torch.ones_like(weight_B))
+        gradients = torch.autograd.grad(share * weighted, self._optimiser.parameters)
+        return share, plain, weighted.detach(), gradients
 
-    def _batch(self, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        indices = self._batches.indices(step)
-        if self.config.posterior_noise:
-            z_BCHW = self._latents.sample(indices, generator)
-        else:
-            z_BCHW = self._latents.mean(indices)
+    def _batch(self, indices: np.ndarray, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return latents and their conditions, sound, text or none."""
+        noisy = self.config.posterior_noise
+        z_BCHW = self._latents.sample(indices, draws) if noisy else self._latents.mean(indices)
         condition_BE = self._latents.audio_embeddings(indices)
-        by_text_B = torch.rand(len(indices), generator=generator) < self.config.text_probability
-        condition_BE = torch.where(by_text_B[:, None], self._latents.text_embeddings(indices), condition_BE)
-        dropped_B = torch.rand(len(indices), generator=generator) < self.config.drop_probability
-        return z_BCHW, torch.where(dropped_B[:, None], self._latents.empty_E, condition_BE)
+        by_text_B1 = draws.uniform(1) < self.config.text_probability
+        condition_BE = torch.where(by_text_B1, self._latents.text_embeddings(indices), condition_BE)
+        dropped_B1 = draws.uniform(1) < self.config.drop_probability
+        return z_BCHW, torch.where(dropped_B1, self._latents.empty_E, condition_BE)
 
 
 def _one_thread_each(shards: int) -> ThreadPoolExecutor:

@@ -5,8 +5,12 @@ B batch, T mel frames, M mel bins, C latent channels, H latent time, W latent fr
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,10 +18,12 @@ from torch.nn import functional as F
 from engine.audio.mel import MelFrontEnd
 from engine.audio.mel_scale import MelConfig
 from engine.errors import SpecError
-from engine.models.vae import Vae, VaeConfig
+from engine.models.vae import Posterior, Vae, VaeConfig
+from engine.training.answers import Answers
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.clips import Clips
 from engine.training.discriminators import PatchDiscriminator
+from engine.training.draws import Draws
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import (
@@ -27,14 +33,20 @@ from engine.training.losses import (
     kl_to_standard_normal,
 )
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.parallel import Rows, own_pieces
+from engine.training.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaeRecipeConfig:
-    """kl_weight is per latent element against the mean L1 (the released training used 0.0153)."""
+    """kl_weight is per latent element against the mean L1 (the released training used 0.0153).
+
+    Each process computes its part of a batch in `accumulate` pieces, one after the other.
+    """
 
     network: VaeConfig = field(default_factory=lambda: VaeConfig(base_channels=32, channel_mult=(1, 2, 4)))
     batch: int = 12
+    accumulate: int = 1
     crop_frames: int = 128
     mean_log_mel: float = -6.0
     kl_weight: float = 0.01
@@ -47,6 +59,25 @@ class VaeRecipeConfig:
     ema_decay: float = 0.999
     seed: int = 0
     bfloat16: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What the network makes of some rows; share is theirs of the batch."""
+
+    share: float
+    mel_BTM: Tensor
+    posterior: Posterior
+    decoded_BTM: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Losses:
+    share: float
+    l1: Tensor
+    kl: Tensor
+    adversarial: Tensor
+    latent_BCHW: Tensor
 
 
 class VaeRecipe(Parts):
@@ -77,44 +108,79 @@ class VaeRecipe(Parts):
         }
 
     def train_step(self, step: int) -> Metrics:
-        generator = step_generator(self.config.seed, step)
-        mel_BTM = self._batch(step, generator)
         adversarial = step >= self.config.adversarial_from
-        with mixed_precision(self.config.bfloat16):
-            posterior = self.network.encode(mel_BTM)
-            noise_BCHW = torch.randn(posterior.mean_BCHW.shape, generator=generator)
-            decoded_BTM = self.network.decode(posterior.sample(noise_BCHW))
-        l1 = F.l1_loss(decoded_BTM.float(), mel_BTM)
-        kl = kl_to_standard_normal(posterior)
-        loss = l1 + self.config.kl_weight * kl
-        metrics = {"l1": l1.item(), "kl": kl.item(), "latent_std": posterior.mean_BCHW.float().std().item()}
+        tally = Tally(self.device)
+        pieces = own_pieces(len(self._batches.indices(step)), self.config.accumulate)
+        answers = Answers(pieces, partial(self._answer, step))
         if adversarial:
-            metrics["judge"] = self._train_judge(mel_BTM, decoded_BTM.detach().float(), step)
-            loss = loss + self._adversarial(l1, decoded_BTM)
-        metrics["grad"] = self._optimiser.step(loss, step)
+            self._train_judge(answers, step, tally)
+        losses = answers.then(partial(self._losses, adversarial))
+        weight = self._adversarial_weight(losses) if adversarial else 0.0
+        norm = self._optimiser.step_down(self._weighed(losses, weight, tally), step)
         self.ema.update(self.network)
-        return metrics
+        return _with_latent_std(tally.total()) | {"grad": norm}
 
-    def _batch(self, step: int, generator: torch.Generator) -> Tensor:
-        """Return mels of whole clips cut at a random frame."""
-        audio_BS = torch.from_numpy(self._store.audio(self._batches.indices(step)))
+    def _answer(self, step: int, rows: Rows) -> _Answer:
+        draws = Draws(self.config.seed, step, rows, self.device)
+        indices = self._batches.indices(step)
+        mel_BTM = self._crops(indices[rows], step)
+        with mixed_precision(self.config.bfloat16, self.device):
+            posterior = self.network.encode(mel_BTM)
+            noise_BCHW = draws.normal(*posterior.mean_BCHW.shape[1:])
+            decoded_BTM = self.network.decode(posterior.sample(noise_BCHW))
+        share = len(mel_BTM) / len(indices)
+        return _Answer(share=share, mel_BTM=mel_BTM, posterior=posterior, decoded_BTM=decoded_BTM)
+
+    def _crops(self, indices: np.ndarray, step: int) -> Tensor:
+        """Return mels of whole clips cut at a random frame, the same for the whole batch."""
+        audio_BS = torch.from_numpy(self._store.audio(indices)).to(self.device)
         mel_BTM = self._mel(audio_BS)
         last = mel_BTM.shape[1] - self.config.crop_frames
-        start = int(torch.randint(last + 1, (), generator=generator))
+        start = int(torch.randint(last + 1, (), generator=step_generator(self.config.seed, step)))
         return mel_BTM[:, start : start + self.config.crop_frames]
 
-    def _train_judge(self, real_BTM: Tensor, fake_BTM: Tensor, step: int) -> float:
-        with mixed_precision(self.config.bfloat16):
-            real_logits, fake_logits = self.judge(real_BTM), self.judge(fake_BTM)
-        loss = hinge_discriminator_loss(real_logits.float(), fake_logits.float())
-        self._judge_optimiser.step(loss, step)
-        return loss.item()
+    def _train_judge(self, answers: Answers[_Answer], step: int, tally: Tally) -> None:
+        judged = (self._judge_loss(answer, tally) for answer in answers.to_judge())
+        self._judge_optimiser.step_down(judged, step)
 
-    def _adversarial(self, l1: Tensor, decoded_BTM: Tensor) -> Tensor:
-        with mixed_precision(self.config.bfloat16):
-            adversarial = hinge_generator_loss(self.judge(decoded_BTM).float())
-        weight = adaptive_weight(l1, adversarial, self.network.last_layer.weight)
-        return self.config.adversarial_weight * weight * adversarial
+    def _judge_loss(self, answer: _Answer, tally: Tally) -> Tensor:
+        with mixed_precision(self.config.bfloat16, self.device):
+            real_logits = self.judge(answer.mel_BTM)
+            fake_logits = self.judge(answer.decoded_BTM.detach().float())
+        loss = hinge_discriminator_loss(real_logits.float(), fake_logits.float())
+        tally.add(answer.share, judge=loss)
+        return answer.share * loss
+
+    def _losses(self, adversarial: bool, answer: _Answer) -> _Losses:
+        return _Losses(
+            share=answer.share,
+            l1=F.l1_loss(answer.decoded_BTM.float(), answer.mel_BTM),
+            kl=kl_to_standard_normal(answer.posterior),
+            adversarial=self._adversarial(answer) if adversarial else answer.mel_BTM.new_zeros(()),
+            latent_BCHW=answer.posterior.mean_BCHW.detach().float(),
+        )
+
+    def _adversarial(self, answer: _Answer) -> Tensor:
+        with mixed_precision(self.config.bfloat16, self.device):
+            return hinge_generator_loss(self.judge(answer.decoded_BTM).float())
+
+    def _adversarial_weight(self, losses: Answers[_Losses]) -> Tensor:
+        pairs = ((one.share * one.l1, one.share * one.adversarial) for one in losses)
+        return self.config.adversarial_weight * adaptive_weight(pairs, self.network.last_layer.weight)
+
+    def _weighed(
+        self, losses: Answers[_Losses], adversarial_weight: Tensor | float, tally: Tally
+    ) -> Iterator[Tensor]:
+        for one in losses:
+            latent, square = one.latent_BCHW.mean(), one.latent_BCHW.square().mean()
+            tally.add(one.share, l1=one.l1, kl=one.kl, latent_mean=latent, latent_square=square)
+            loss = one.l1 + self.config.kl_weight * one.kl
+            yield one.share * (loss + adversarial_weight * one.adversarial)
+
+
+def _with_latent_std(figures: Metrics) -> Metrics:
+    variance = figures.pop("latent_square") - figures.pop("latent_mean") ** 2
+    return figures | {"latent_std": math.sqrt(max(variance, 0.0))}
 
 
 def _require_crop(config: VaeRecipeConfig, clip_frames: int) -> None:

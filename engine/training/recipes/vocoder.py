@@ -6,6 +6,7 @@ B batch, S samples, T mel frames, M mel bins.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +19,31 @@ from engine.audio.mel_scale import MelConfig
 from engine.errors import SpecError
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
+from engine.training.answers import Answers
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.clips import Clips
 from engine.training.discriminators import WaveDiscriminatorConfig, WaveDiscriminators
+from engine.training.draws import Draws
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import feature_matching_loss, lsgan_discriminator_loss, lsgan_generator_loss
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.parallel import Rows, own_pieces, summed
+from engine.training.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VocoderRecipeConfig:
-    """Weights are HiFi-GAN's: 45 for mel, 2 for features; extra_resolutions add STFT losses."""
+    """Weights are HiFi-GAN's: 45 for mel, 2 for features; extra_resolutions add STFT losses.
+
+    Each process computes its part of a batch in `accumulate` pieces, one after the other. Two things see the
+    pieces: the spectral convergence of the STFT losses, which is a ratio over a piece, and the spectral norm
+    of the first scale's judge, which moves a little at every look.
+    """
 
     network: IstftVocoderConfig | HifiGanConfig = field(default_factory=IstftVocoderConfig)
     batch: int = 16
+    accumulate: int = 1
     segment_frames: int = 64
     mel_weight: float = 45.0
     feature_weight: float = 2.0
@@ -47,6 +58,15 @@ class VocoderRecipeConfig:
     ema_decay: float = 0.999
     seed: int = 0
     bfloat16: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """Segments and what the network makes of their mels; share is theirs of the batch."""
+
+    share: float
+    real_BS: Tensor
+    fake_BS: Tensor
 
 
 class VocoderRecipe(Parts):
@@ -77,44 +97,55 @@ class VocoderRecipe(Parts):
         }
 
     def train_step(self, step: int) -> Metrics:
-        real_BS, mel_BTM = self._batch(step)
-        with mixed_precision(self.config.bfloat16):
-            fake_BS = self.network(mel_BTM).float()
-        mel_loss = F.l1_loss(self._mel(fake_BS), self._mel(real_BS))
-        metrics = {"mel": mel_loss.item()}
-        loss = self.config.mel_weight * mel_loss + self._spectral(fake_BS, real_BS)
-        if step >= self.config.adversarial_from:
-            metrics["judges"] = self._train_judges(real_BS, fake_BS.detach(), step)
-            loss = loss + self._adversarial(real_BS, fake_BS)
-        metrics["grad"] = self._optimiser.step(loss, step)
+        adversarial = step >= self.config.adversarial_from
+        tally = Tally(self.device)
+        pieces = own_pieces(len(self._batches.indices(step)), self.config.accumulate)
+        answers = Answers(pieces, partial(self._answer, step))
+        if adversarial:
+            judged = (self._judge_loss(answer, tally) for answer in answers.to_judge())
+            self._judge_optimiser.step_down(judged, step)
+        losses = (answer.share * self._loss(answer, adversarial, tally) for answer in answers)
+        norm = self._optimiser.step_down(losses, step)
         self.ema.update(self.network)
-        return metrics
+        return tally.total() | {"grad": norm}
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return random segments and their mels, taken from the whole clip's mel as at inference."""
-        generator = step_generator(self.config.seed, step)
-        clip_BS = torch.from_numpy(self._store.audio(self._batches.indices(step)))
-        clip_BS = with_floor_noise(clip_BS, generator)
+    def _answer(self, step: int, rows: Rows) -> _Answer:
+        """Imitate random segments by their mels, taken from the whole clip's mel as at inference."""
+        indices = self._batches.indices(step)
+        draws = Draws(self.config.seed, step, rows, self.device)
+        clip_BS = torch.from_numpy(self._store.audio(indices[rows])).to(self.device)
+        clip_BS = with_floor_noise(clip_BS, draws)
         frames, hop = self.config.segment_frames, self._mel.config.hop_samples
-        start = int(torch.randint(clip_BS.shape[1] // hop - frames + 1, (), generator=generator))
+        choices = clip_BS.shape[1] // hop - frames + 1
+        start = int(torch.randint(choices, (), generator=step_generator(self.config.seed, step)))
         mel_BTM = self._mel(clip_BS)[:, start : start + frames]
-        return clip_BS[:, start * hop : (start + frames) * hop], mel_BTM
+        with mixed_precision(self.config.bfloat16, self.device):
+            fake_BS = self.network(mel_BTM).float()
+        real_BS = clip_BS[:, start * hop : (start + frames) * hop]
+        return _Answer(share=len(clip_BS) / len(indices), real_BS=real_BS, fake_BS=fake_BS)
+
+    def _loss(self, answer: _Answer, adversarial: bool, tally: Tally) -> Tensor:
+        real_BS, fake_BS = answer.real_BS, answer.fake_BS
+        mel_loss = F.l1_loss(self._mel(fake_BS), self._mel(real_BS))
+        tally.add(answer.share, mel=mel_loss)
+        loss = self.config.mel_weight * mel_loss + self._spectral(fake_BS, real_BS)
+        return loss + self._adversarial(real_BS, fake_BS) if adversarial else loss
 
     def _spectral(self, fake_BS: Tensor, real_BS: Tensor) -> Tensor:
         """Return log-magnitude and convergence distances at several resolutions (Yamamoto et al. 2020)."""
         losses = [_stft_distance(fake_BS, real_BS, n_fft) for n_fft in self.config.extra_resolutions]
         return torch.stack(losses).sum() if losses else fake_BS.new_zeros(())
 
-    def _train_judges(self, real_BS: Tensor, fake_BS: Tensor, step: int) -> float:
-        with mixed_precision(self.config.bfloat16):
-            real_logits, _ = self.judges(real_BS)
-            fake_logits, _ = self.judges(fake_BS)
+    def _judge_loss(self, answer: _Answer, tally: Tally) -> Tensor:
+        with mixed_precision(self.config.bfloat16, self.device):
+            real_logits, _ = self.judges(answer.real_BS)
+            fake_logits, _ = self.judges(answer.fake_BS.detach())
         loss = lsgan_discriminator_loss([x.float() for x in real_logits], [x.float() for x in fake_logits])
-        self._judge_optimiser.step(loss, step)
-        return loss.item()
+        tally.add(answer.share, judges=loss)
+        return answer.share * loss
 
     def _adversarial(self, real_BS: Tensor, fake_BS: Tensor) -> Tensor:
-        with mixed_precision(self.config.bfloat16):
+        with mixed_precision(self.config.bfloat16, self.device):
             with torch.no_grad():
                 _, real_maps = self.judges(real_BS)
             fake_logits, fake_maps = self.judges(fake_BS)
@@ -143,8 +174,9 @@ def fold_weight_norm(network: nn.Module) -> None:
 
 
 def _stft_distance(fake_BS: Tensor, real_BS: Tensor, n_fft: int) -> Tensor:
-    window = torch.hann_window(n_fft)
+    window = torch.hann_window(n_fft, device=fake_BS.device)
     fake = torch.stft(fake_BS, n_fft, n_fft // 4, window=window, return_complex=True).abs()
     real = torch.stft(real_BS, n_fft, n_fft // 4, window=window, return_complex=True).abs()
-    convergence = (fake - real).norm() / real.norm().clamp(min=1e-5)
+    error, power = summed(torch.stack([(fake - real).square().sum(), real.square().sum()]))
+    convergence = error.clamp(min=1e-20).sqrt() / power.sqrt().clamp(min=1e-5)
     return convergence + F.l1_loss(fake.clamp(min=1e-4).log(), real.clamp(min=1e-4).log())

@@ -1,0 +1,113 @@
+"""Two processes that share a batch train the weights that one would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.training.latents import LatentStore
+from engine.training.store import ClipStore
+from tests.unit import training_pair, training_setups
+
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.takes_long]
+
+ROOT = Path(__file__).parents[2]
+LAUNCHER = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
+
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory: pytest.TempPathFactory) -> LatentStore:
+    return training_setups.random_latents(tmp_path_factory.mktemp("latents"))
+
+
+def launch(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *LAUNCHER, *command],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What both processes trained, where, and how they ended."""
+
+    first: dict[str, Any]
+    second: dict[str, Any]
+    folder: Path
+    ended: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def pair(tiny_clips: ClipStore, latents: LatentStore, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    out = tmp_path_factory.mktemp("pair")
+    ended = launch("tests.unit.training_pair", str(tiny_clips.folder), str(latents.folder), str(out))
+    assert (out / "second.pt").exists(), ended.stderr
+    first, second = (torch.load(out / f"{name}.pt") for name in ("first", "second"))
+    return Pair(first=first, second=second, folder=out, ended=ended)
+
+
+@pytest.mark.parametrize("name", training_pair.RECIPES)
+def test_two_processes_train_what_one_does(
+    name: str, pair: Pair, tiny_clips: ClipStore, latents: LatentStore, tmp_path: Path
+) -> None:
+    alone = training_pair.trained(training_pair.RECIPES[name], tiny_clips, latents, tmp_path)
+    together = pair.first[name]
+    for ours, theirs in zip(alone["metrics"], together["metrics"], strict=True):
+        assert theirs == pytest.approx(ours, rel=1e-4)
+    # Three steps move a weight by up to 9e-3, the order of float32 sums by far less.
+    expected = flat({key: alone["state"].get(key) for key in ("network", "ema")})
+    ours = flat({key: together["state"].get(key) for key in ("network", "ema")})
+    for key, value in ours.items():
+        assert torch.allclose(value.float(), expected[key].float(), rtol=1e-5, atol=5e-5), key
+
+
+@pytest.mark.parametrize("name", training_pair.RECIPES)
+def test_both_processes_have_the_same_bits_killed_or_not(name: str, pair: Pair) -> None:
+    expected = flat(pair.first[name]["state"])
+    for state in (pair.second[name]["state"], pair.first[name]["resumed"], pair.second[name]["resumed"]):
+        others = flat(state)
+        assert others.keys() == expected.keys()
+        assert all(torch.equal(others[key], value) for key, value in expected.items())
+
+
+def test_only_the_first_process_writes(pair: Pair) -> None:
+    for name in training_pair.RECIPES:
+        assert len(list((pair.folder / name / "whole" / "tensorboard").iterdir())) == 1
+
+
+def test_a_process_that_fails_ends_the_other_and_says_why(pair: Pair) -> None:
+    assert pair.ended.returncode != 0
+    assert "The second one has had enough." in pair.ended.stderr
+    assert not (pair.folder / "failing" / "checkpoint.pt").exists()
+
+
+def test_the_command_line_trains_in_two_processes(tiny_clips: ClipStore, tmp_path: Path) -> None:
+    (tmp_path / "project.toml").write_text(
+        "[classifier]\nwidth = 4\nbatch = 6\noptimiser.steps = 2\noptimiser.learning_rate = 1e-3\n"
+    )
+    shutil.copytree(tiny_clips.folder, tmp_path / "run" / "clips")
+    options = ("--project", str(tmp_path / "project.toml"), "--folder", str(tmp_path / "run"))
+    ended = launch("engine.training", *options, "fit", "classifier", "--minutes", "9")
+    assert ended.returncode == 0, ended.stderr
+    assert torch.load(tmp_path / "run" / "classifier" / "checkpoint.pt")["step"] == 2
+
+
+def flat(state: Any, key: str = "") -> dict[str, torch.Tensor]:
+    """Return all tensors in a state by their places in it."""
+    if isinstance(state, torch.Tensor):
+        return {key: state}
+    items = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list) else ()
+    return {name: value for place, part in items for name, value in flat(part, f"{key}.{place}").items()}
