@@ -12,6 +12,7 @@ import click
 import torch
 
 from engine.errors import EngineError
+from engine.evaluation import throughput_page
 from engine.evaluation.classifier import ClassifierRecipe
 from engine.evaluation.parts import measure_vae, measure_vocoder
 from engine.evaluation.sampling import SamplingConfig
@@ -123,6 +124,19 @@ def export(project: Project, name: str, licence: str, per_concept: int, guidance
     figures = report(bundle, project.classifier(), project.held_out, per_concept, config)
     card = save_bundle(into, bundle, replace(bundle.card, metrics=figures), max_file_bytes=MAX_FILE_BYTES)
     click.echo(json.dumps(card.metrics, indent=2))
+
+
+@main.command()
+@click.option("--seconds", default=20.0, show_default=True, help="How long to train each recipe.")
+@click.option("--page", type=Path, default=Path("docs/results/throughput.md"), show_default=True)
+@click.pass_context
+def throughput(context: click.Context, seconds: float, page: Path) -> None:
+    """Measure how fast the recipes train here, and project the cost of the paper's training."""
+    source = context.find_root().params["project_path"]
+    text = throughput_page.measure(context.obj.config, str(source), seconds)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(text)
+    click.echo(text)
 
 
 def held_out_config(config: ProjectConfig) -> StoreConfig:

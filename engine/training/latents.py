@@ -77,7 +77,6 @@ def cache_latents(
 
     Nothing is read back from an interrupted call: the marker file goes first and comes back last.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).unlink(missing_ok=True)
     chunks: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS[:-1]}
     for start in tqdm(range(0, len(store), CHUNK_CLIPS), desc="latents", mininterval=10.0):
@@ -86,7 +85,7 @@ def cache_latents(
             chunks[name].append(values.half().numpy())
     arrays = {name: np.concatenate(parts) for name, parts in chunks.items()}
     arrays["empty"] = clap.embed_text([""])[0].numpy()
-    _save(folder, arrays, encoder_digest(vae, clap))
+    save_latents(folder, arrays, encoder_digest(vae, clap))
     return LatentStore(folder)
 
 
@@ -117,7 +116,9 @@ def encoder_digest(vae: Vae, clap: TransformersClap) -> str:
     return digest.hexdigest()
 
 
-def _save(folder: Path, arrays: dict[str, np.ndarray], encoders: str) -> None:
+def save_latents(folder: Path, arrays: dict[str, np.ndarray], encoders: str) -> None:
+    """Write arrays by the names of ARRAYS, the marker of finished latents last."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, values in arrays.items():
         part = folder / f"{name}.npy.part"
         with part.open("wb") as file:
