@@ -21,6 +21,7 @@ from engine.models.bundle import save_bundle
 from engine.training import parallel
 from engine.training.config import ProjectConfig, load_project
 from engine.training.data.command import prepare
+from engine.training.finetune import FinetuneConfig, finetuned, save_finetuned
 from engine.training.loop import LoopConfig, train
 from engine.training.project import Project, TrainableRecipe
 from engine.training.store import StoreConfig, render_store
@@ -124,6 +125,24 @@ def export(project: Project, name: str, licence: str, per_concept: int, guidance
     figures = report(bundle, project.classifier(), project.held_out, per_concept, config)
     card = save_bundle(into, bundle, replace(bundle.card, metrics=figures), max_file_bytes=MAX_FILE_BYTES)
     click.echo(json.dumps(card.metrics, indent=2))
+
+
+@main.command()
+@click.argument("model", type=Path)
+@click.option("--into", type=Path, required=True, help="Folder of the new model.")
+@click.option("--lora-rank", default=8, show_default=True, help="0 trains all weights of the U-Net.")
+@click.option("--steps", default=400, show_default=True)
+@click.option("--batch", default=8, show_default=True)
+@click.option("--learning-rate", default=1e-3, show_default=True)
+@click.pass_obj
+def finetune(
+    project: Project, model: Path, into: Path, lora_rank: int, steps: int, batch: int, learning_rate: float
+) -> None:
+    """Train a finished MODEL's U-Net on with the folder's clips, and tell what that changed."""
+    config = FinetuneConfig(lora_rank=lora_rank, steps=steps, batch=batch, learning_rate=learning_rate)
+    tuned = finetuned(project.clips, project.held_out, model, project.folder, config)
+    save_finetuned(tuned, into, MAX_FILE_BYTES)
+    click.echo(json.dumps(tuned.card.metrics["finetuning"], indent=2))
 
 
 @main.command()

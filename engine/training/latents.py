@@ -71,9 +71,14 @@ class LatentStore:
 
 @torch.no_grad()
 def cache_latents(
-    store: Clips, folder: Path, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
+    store: Clips,
+    folder: Path,
+    vae: Vae,
+    mel: MelFrontEnd,
+    clap: TransformersClap,
+    scale_factor: float | None = None,
 ) -> LatentStore:
-    """Encode every clip; the scale factor makes the sampled latents' deviation one.
+    """Encode every clip; the scale factor makes the sampled latents' deviation one, unless one is given.
 
     Nothing is read back from an interrupted call: the marker file goes first and comes back last.
     """
@@ -85,7 +90,7 @@ def cache_latents(
             chunks[name].append(values.half().numpy())
     arrays = {name: np.concatenate(parts) for name, parts in chunks.items()}
     arrays["empty"] = clap.embed_text([""])[0].numpy()
-    save_latents(folder, arrays, encoder_digest(vae, clap))
+    save_latents(folder, arrays, encoder_digest(vae, clap), scale_factor)
     return LatentStore(folder)
 
 
@@ -116,7 +121,9 @@ def encoder_digest(vae: Vae, clap: TransformersClap) -> str:
     return digest.hexdigest()
 
 
-def save_latents(folder: Path, arrays: dict[str, np.ndarray], encoders: str) -> None:
+def save_latents(
+    folder: Path, arrays: dict[str, np.ndarray], encoders: str, scale_factor: float | None = None
+) -> None:
     """Write arrays by the names of ARRAYS, the marker of finished latents last."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, values in arrays.items():
@@ -125,7 +132,8 @@ def save_latents(folder: Path, arrays: dict[str, np.ndarray], encoders: str) -> 
             np.save(file, values)
         os.replace(part, folder / f"{name}.npy")
     part = folder / f"{MARKER}.part"
-    part.write_text(json.dumps({"scale_factor": _scale_factor(arrays), "encoders": encoders}))
+    scale_factor = _scale_factor(arrays) if scale_factor is None else scale_factor
+    part.write_text(json.dumps({"scale_factor": scale_factor, "encoders": encoders}))
     os.replace(part, folder / MARKER)
 
 

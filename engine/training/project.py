@@ -31,6 +31,7 @@ from engine.training.data.opening import HELD_OUT, open_clips, open_drawn
 from engine.training.ema import Ema
 from engine.training.latents import LatentStore, cache_latents, encoder_digest
 from engine.training.loop import Recipe, resume
+from engine.training.lora import fold_low_rank
 from engine.training.recipes.clap import ClapRecipe
 from engine.training.recipes.ldm import LdmRecipe
 from engine.training.recipes.vae import VaeRecipe
@@ -111,20 +112,22 @@ class Project:
         return store
 
     def vae(self) -> Vae:
-        return _averaged(self._trained(self.vae_recipe, "vae"))
+        return averaged(self._trained(self.vae_recipe, "vae"))
 
     def unet(self) -> UNet:
-        return _averaged(self._trained(self.ldm_recipe, "ldm"))
+        network = averaged(self._trained(self.ldm_recipe, "ldm"))
+        fold_low_rank(network)
+        return network
 
     def vocoder(self) -> IstftVocoder | HifiGan:
         """Return the vocoder under plain weight names, whatever normalised them in training."""
-        network = _averaged(self._trained(self.vocoder_recipe, "vocoder"))
+        network = averaged(self._trained(self.vocoder_recipe, "vocoder"))
         fold_weight_norm(network)
         return network.requires_grad_(False)
 
     def clap(self) -> TransformersClap:
         recipe = self._trained(self.clap_recipe, "clap")
-        return TransformersClap(_averaged(recipe), self.tokenizer())
+        return TransformersClap(averaged(recipe), self.tokenizer())
 
     def classifier(self) -> ConceptClassifier:
         return self._trained(self.classifier_recipe, "classifier").network.eval()
@@ -208,7 +211,7 @@ def training_history(metrics: Path) -> dict[str, object]:
     return history | ({"started_from": json.loads(origin.read_text())} if origin.exists() else {})
 
 
-def _averaged(recipe: _Averaging[TrainedNetwork]) -> TrainedNetwork:
+def averaged(recipe: _Averaging[TrainedNetwork]) -> TrainedNetwork:
     """Return a recipe's network with its averaged weights, ready to use."""
     network = recipe.network
     with torch.no_grad():

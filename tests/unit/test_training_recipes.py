@@ -27,7 +27,7 @@ from engine.training.batches import BatchSampler, step_generator
 from engine.training.draws import Draws
 from engine.training.latents import LatentStore
 from engine.training.loop import LoopConfig, Metrics, Recipe, train
-from engine.training.project import _averaged
+from engine.training.project import averaged
 from engine.training.recipes.clap import ClapRecipe, encode_captions
 from engine.training.recipes.vocoder import fold_weight_norm
 from engine.training.store import ClipStore
@@ -386,7 +386,7 @@ def test_accumulated_pieces_are_one_batch(name: str, tiny_clips: ClipStore, late
 def test_folded_hifigan_says_the_same_under_the_released_names(tiny_clips: ClipStore) -> None:
     recipe = setups.vocoder(tiny_clips, network=setups.HIFIGAN)
     recipe.train_step(0)
-    network, mel = _averaged(recipe), torch.randn(1, 8, 64)
+    network, mel = averaged(recipe), torch.randn(1, 8, 64)
     trained = network(mel)
     fold_weight_norm(network.requires_grad_(False))
     assert {name for name, _ in network.named_parameters()} == network.state_dict().keys()
@@ -394,13 +394,13 @@ def test_folded_hifigan_says_the_same_under_the_released_names(tiny_clips: ClipS
     assert torch.allclose(network(mel), trained, atol=1e-6)
 
 
-def test_averaged_weights_are_the_moving_average(latents: LatentStore) -> None:
+def testaveraged_weights_are_the_moving_average(latents: LatentStore) -> None:
     recipe = setups.ldm(latents)
     for step in range(3):
         recipe.train_step(step)
     average = recipe.ema.shadow["input_blocks.0.0.weight"].clone()
     live = recipe.network.input_blocks[0][0].weight.detach().clone()
-    network = _averaged(recipe)
+    network = averaged(recipe)
     assert torch.equal(network.input_blocks[0][0].weight, average)
     assert not torch.equal(live, average)
     assert not network.training and not any(p.requires_grad for p in network.parameters())

@@ -21,6 +21,7 @@ from engine.training.draws import Draws
 from engine.training.ema import Ema
 from engine.training.latents import LatentStore
 from engine.training.loop import Metrics, Parts
+from engine.training.lora import add_low_rank
 from engine.training.losses import diffusion_loss, noise_error_weight
 from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
 from engine.training.parallel import Rows, own_pieces
@@ -36,7 +37,8 @@ class LdmRecipeConfig:
     busy in no other way. The weights depend on their number, not on the threads that are there. Each process
     computes its part of a batch in `accumulate` pieces, one after the other.
     min_snr_gamma, snr_floor and weight_ceiling are those of `noise_error_weight`. Without posterior_noise
-    the latents are the posteriors' means: what the VAE does not use is then not learnt as noise.
+    the latents are the posteriors' means: what the VAE does not use is then not learnt as noise. A
+    lora_rank above 0 trains a change of that rank alone, of weights that the run must have begun with.
     """
 
     network: UNetConfig = field(
@@ -53,6 +55,7 @@ class LdmRecipeConfig:
     snr_floor: float = 0.0
     weight_ceiling: float = 200.0
     posterior_noise: bool = True
+    lora_rank: int = 0
     optimiser: OptimiserConfig = field(
         default_factory=lambda: OptimiserConfig(learning_rate=1e-3, warmup_steps=500, weight_decay=0.0)
     )
@@ -68,6 +71,8 @@ class LdmRecipe(Parts):
         torch.manual_seed(config.seed)
         self.config = config
         self.network = UNet(config.network)
+        if config.lora_rank:
+            add_low_rank(self.network, config.lora_rank)
         self.ema = Ema(self.network, config.ema_decay)
         self._optimiser = Optimiser([self.network], config.optimiser)
         self._latents = latents
