@@ -76,7 +76,7 @@ def measure_recipe(name: str, project: Project, seconds: float) -> Throughput:
         done += 1
         recipe.train_step(step + done)
     took_s, took_cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
-    batch = min(recipe.config.batch, project.clips.config.clips)
+    batch = min(recipe.config.batch, len(project.clips))
     return Throughput(
         name=name,
         batch=batch,

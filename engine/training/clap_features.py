@@ -27,7 +27,7 @@ def cached_clap_features(store: Clips, window_samples: int) -> np.ndarray:
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         # Of several processes that train, one computes them and the others wait.
-        with FileLock(path.with_suffix(".lock")):
+        with FileLock(path.with_name(".clap_features.lock")):
             if not path.exists():
                 _compute(store, path, window_samples)
     return np.load(path, mmap_mode="r")

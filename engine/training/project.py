@@ -160,7 +160,7 @@ class Project:
         """Return the folder's tokenizer, learnt from all captions the first time."""
         path = self.folder / "tokenizer.json"
         if not path.exists():
-            with FileLock(path.with_suffix(".lock")):
+            with FileLock(path.with_name(".tokenizer.lock")):
                 self._learn_tokenizer(path)
         return load_tokenizer(self.folder)
 
