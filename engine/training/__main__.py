@@ -133,7 +133,7 @@ def export(project: Project, name: str, licence: str, per_concept: int, guidance
 @click.option("--lora-rank", default=8, show_default=True, help="0 trains all weights of the U-Net.")
 @click.option("--steps", default=400, show_default=True)
 @click.option("--batch", default=8, show_default=True)
-@click.option("--learning-rate", default=1e-3, show_default=True)
+@click.option("--learning-rate", default=5e-4, show_default=True)
 @click.pass_obj
 def finetune(
     project: Project, model: Path, into: Path, lora_rank: int, steps: int, batch: int, learning_rate: float

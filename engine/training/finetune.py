@@ -41,7 +41,7 @@ class FinetuneConfig:
     lora_rank: int = 8
     steps: int = 400
     batch: int = 8
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     text_probability: float = 0.7
     seed: int = 0
 
@@ -52,6 +52,7 @@ class FinetuneConfig:
             batch=self.batch,
             text_probability=self.text_probability,
             snr_floor=1.0,
+            posterior_noise=False,
             optimiser=OptimiserConfig(
                 learning_rate=self.learning_rate, warmup_steps=20, weight_decay=0.0, steps=self.steps
             ),
