@@ -37,6 +37,7 @@ BUILDERS: dict[str, Callable[[Project], TrainableRecipe]] = {
 class Throughput:
     """What a recipe does on this machine; one operation is a multiplication or an addition.
 
+    Seconds are those that its threads computed: what else the machine does meanwhile does not count.
     had is the share of its threads' time that the machine gave it: less than one where others work, too.
     """
 
@@ -80,7 +81,7 @@ def measure_recipe(name: str, project: Project, seconds: float) -> Throughput:
     return Throughput(
         name=name,
         batch=batch,
-        clips_per_s=batch * done / took_s,
+        clips_per_s=batch * done * torch.get_num_threads() / took_cpu_s,
         operations_per_clip=round(operations / batch),
         had=min(1.0, took_cpu_s / (took_s * torch.get_num_threads())),
     )
@@ -122,6 +123,6 @@ def _typical_step(recipe: TrainableRecipe) -> int:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     work()
-    return time.perf_counter() - began_s
+    return (time.process_time() - began_s) / torch.get_num_threads()

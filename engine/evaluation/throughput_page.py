@@ -20,13 +20,13 @@ HOUR_S, DAY_S, YEAR_S = 3600, 86_400, 31_557_600
 _ABOUT_RECIPES = """One operation is a multiplication or an addition in a convolution, a matrix product or
 an attention, forwards and backwards, as torch.utils.flop_counter counts them. The share is of the better of
 the two peaks. What is not counted takes its time all the same: norms, activations, Fourier transforms, the
-optimiser, and the reading of clips. Judges take part where the recipe gets as far as to train them. The last
-column is the share of its threads' time that the machine gave the recipe; the rest went to others or to
-waiting."""
+optimiser, and the reading of clips. Judges take part where the recipe gets as far as to train them. Seconds
+are those that the threads computed, here and for the peak; the last column is their share of the time that
+passed, the rest of which went to others on the machine or to waiting."""
 _ABOUT_PAPER = """Batches and steps are those of the paper, sec. 4.1 and app. C to E; of its vocoder it names
 no steps, 2.5 million are HiFi-GAN's own (Kong et al. 2020). The CLAP that it uses came from others. The
-operations are counted on networks of the paper's sizes. The time is that of this machine, were it to compute
-them at the rate of the recipe that is named; for other machines divide the operations by their rate."""
+operations are counted on networks of the paper's sizes. The time is that of the same threads, were they to
+compute at the rate of the recipe that is named; for other machines divide the operations by theirs."""
 
 
 def measure(config: ProjectConfig, source: str, seconds: float) -> str:
@@ -51,15 +51,16 @@ def page(
     peak = max(peaks.values())
     found = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in peaks.items())
     setting = wrapped(
-        f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d} with {torch.get_num_threads()} threads on "
+        f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d} with {_threads()} on "
         f"{os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}, Python "
         f"{platform.python_version()}: each recipe of {source} for {seconds:.0f} s, with its seeds. "
         f"The machine's best product of two square matrices of 2048: {found}."
     )
+    options = f"--threads {torch.get_num_threads()} throughput --seconds {seconds:.0f}"
     parts = (
         "# Throughput of training",
         setting,
-        "To measure again: `python -m engine.training throughput`",
+        f"To measure again: `python -m engine.training {options}`",
         "## The recipes",
         _recipe_table(rates, peak),
         wrapped(_ABOUT_RECIPES),
@@ -71,7 +72,7 @@ def page(
 
 
 def _recipe_table(rates: Sequence[Throughput], peak: float) -> str:
-    columns = ("recipe", "batch", "clips/s", "GFLOP a clip", "GFLOP/s", "share of the peak", "had the cores")
+    columns = ("recipe", "batch", "clips/s", "GFLOP a clip", "GFLOP/s", "share of the peak", "computed")
     lines = [
         (
             rate.name,
@@ -102,6 +103,11 @@ def _paper_table(runs: Sequence[PaperRun], rates: dict[str, Throughput]) -> str:
         for run in runs
     ]
     return table(columns, lines)
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return f"{count} threads" if count > 1 else "one thread"
 
 
 def duration(seconds: float) -> str:
