@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.types import BrushShape, MaskOp, PolygonShape, RectShape, Shape, TimeSpan
+from ui.model.harmonics import Harmonics, spread
 from ui.model.mask_drawing import Drawing, Lens, Setting, Stroke, drawing_of
 from ui.model.mask_handling import Edge, Grip, edges_at, nudged, sized
 from ui.model.mask_pen import MOST_TIP_HZ, Pen, PenModel, Tool
@@ -131,14 +132,15 @@ def test_one_touch_of_the_brush_is_a_stroke() -> None:
 
 def test_harmonics_are_the_multiples_that_are_shown() -> None:
     shapes = drawn(setting(Tool.HARMONICS, harmonics=16), (1.0, 900.0), (2.0, 950.0))
-    assert len(shapes) == 8
-    for number, shape in enumerate(shapes, 1):
-        assert isinstance(shape, BrushShape)
-        assert shape.points == ((1.0, 900.0 * number), (2.0, 950.0 * number))
-        assert shape.radius_hz == Pen().harmonic_tip_hz
-    assert len(drawn(setting(Tool.HARMONICS, harmonics=3), (1.0, 100.0))) == 3
-    assert len(drawn(setting(Tool.HARMONICS), (1.0, 7000.0))) == 1
-    assert len(drawn(setting(Tool.HARMONICS), (1.0, 0.0))) == 16
+    [shape] = shapes
+    assert isinstance(shape, Harmonics) and shape.count == 8
+    for number, stroke in enumerate(shape.strokes, 1):
+        assert stroke.points == ((1.0, 900.0 * number), (2.0, 950.0 * number))
+        assert stroke.radius_hz == Pen().harmonic_tip_hz
+    assert len(spread(drawn(setting(Tool.HARMONICS, harmonics=3), (1.0, 100.0)))) == 3
+    [alone] = drawn(setting(Tool.HARMONICS), (1.0, 7000.0))
+    assert isinstance(alone, BrushShape)
+    assert len(spread(drawn(setting(Tool.HARMONICS), (1.0, 0.0)))) == 16
 
 
 def test_what_is_new_of_a_stroke_joins_what_was() -> None:

@@ -25,6 +25,7 @@ from pytestqt.qtbot import QtBot
 
 from engine.types import BrushShape, MaskOp, PolygonShape, RectShape, Shape, TimeSpan
 from ui.background import Background
+from ui.model.harmonics import Harmonics
 from ui.model.keys import KeyMap
 from ui.model.mask_cells import MaskCells
 from ui.model.mask_edit import MaskEdit
@@ -157,9 +158,25 @@ def test_a_rectangle_is_where_the_mouse_was(desk: Desk) -> None:
 def test_harmonics_are_one_step(desk: Desk) -> None:
     desk.press("h")
     desk.drag((2.0, 1000.0), (3.0, 1000.0), (4.0, 1000.0))
-    assert len(desk.edit.shapes) in (7, 8)
+    [shape] = desk.edit.shapes
+    assert isinstance(shape, Harmonics) and shape.count in (7, 8)
     desk.press("z", KEYS.ControlModifier)
     assert desk.edit.shapes == () and desk.edit.redo_name == "Paint harmonics"
+
+
+def test_harmonics_are_moved_by_any_of_them_and_stay_multiples(desk: Desk) -> None:
+    stroke = BrushShape(points=((2.0, 500.0), (4.0, 500.0)), radius_s=0.1, radius_hz=60.0)
+    desk.edit.add((Harmonics(fundamental=stroke, count=4),), "Add")
+    desk.drag((3.0, 1500.0), (4.0, 1600.0), (5.0, 1800.0))
+    [shape] = desk.edit.shapes
+    assert isinstance(shape, Harmonics) and shape.count == 4
+    (start_s, first_hz), (_, last_hz) = shape.fundamental.points
+    assert (start_s, first_hz) == (pytest.approx(4.0, abs=0.05), pytest.approx(600.0, rel=0.02))
+    assert first_hz == last_hz
+    desk.drag((5.0, first_hz * 3), (5.0, 4000.0), (5.0, 7999.0))
+    [shape] = desk.edit.shapes
+    assert isinstance(shape, Harmonics)
+    assert shape.fundamental.points[0][1] == pytest.approx(TOP_HZ / 4)
 
 
 def test_alt_takes_away_and_e_does_until_pressed_again(desk: Desk) -> None:

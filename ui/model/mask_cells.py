@@ -9,8 +9,9 @@ from functools import partial
 import numpy as np
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from engine.types import Shape, TimeSpan
+from engine.types import TimeSpan
 from ui.background import Background
+from ui.model.harmonics import Drawn, spread
 from ui.model.mask_edit import MaskEdit
 from ui.model.mask_grid import Rasteriser
 from ui.model.mask_shapes import seen_from
@@ -44,7 +45,7 @@ class MaskCells(QObject):
         super().__init__(parent)
         self._edit, self._grid, self._background = edit, grid, background
         self._region: TimeSpan | None = None
-        self._passing: tuple[Shape, ...] = ()
+        self._passing: tuple[Drawn, ...] = ()
         self._rasteriser: Rasteriser | None = None
         self._counted: Counted | None = None
         self._is_busy = self._is_stale = False
@@ -79,7 +80,7 @@ class MaskCells(QObject):
             self._grid = grid
             self._renew()
 
-    def show(self, passing: tuple[Shape, ...]) -> None:
+    def show(self, passing: tuple[Drawn, ...]) -> None:
         """Count what is being drawn too, until the mask changes."""
         self._passing = passing
         self._count()
@@ -121,7 +122,7 @@ class MaskCells(QObject):
         return done
 
 
-def _counted(rasteriser: Rasteriser, shapes: tuple[Shape, ...], span: TimeSpan) -> Counted:
+def _counted(rasteriser: Rasteriser, shapes: tuple[Drawn, ...], span: TimeSpan) -> Counted:
     cut = [seen for shape in shapes if (seen := seen_from(shape, span)) is not None]
-    cells_HW = rasteriser.cells_HW(cut)
+    cells_HW = rasteriser.cells_HW(spread(cut))
     return Counted(span=span, grid=rasteriser.grid, cells_HW=cells_HW, count=int(cells_HW.sum()))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.types import BrushShape, MaskOp, PolygonShape, RectShape, Shape, TimeSpan
+from engine.types import BrushShape, MaskOp, PolygonShape, RectShape, TimeSpan
+from ui.model.harmonics import Drawn, Harmonics
 from ui.model.mask_pen import Pen, Tool
 from ui.model.mask_shapes import Extent, Point
 from ui.model.thinning import TOLERANCE_PX, Thinner, needed
@@ -16,7 +17,7 @@ from ui.sound.scales import FrequencyScale
 
 # What is smaller was a click.
 LEAST_PX = 2.0
-_LEAST_HZ = 1.0
+LEAST_FUNDAMENTAL_HZ = 1.0
 
 Snapped = Callable[[float], float]
 
@@ -74,7 +75,7 @@ class Drawing(ABC):
         """Follow the pointer."""
 
     @abstractmethod
-    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Shape, ...]:
+    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Drawn, ...]:
         """Return what is drawn so far, off by no more than a tolerance; nothing while it is but a click."""
 
 
@@ -101,7 +102,7 @@ class _Corners(Drawing):
     def go(self, point: Point, *, is_constrained: bool) -> None:
         self._to = self._setting.held(self._square(point) if is_constrained else point)
 
-    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Shape, ...]:
+    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Drawn, ...]:
         tool, extent = self._setting.pen.tool, self._setting.extent
         if not self._is_large_enough(tool):
             return ()
@@ -197,7 +198,7 @@ class _Path(Drawing):
 
 
 class _Lasso(_Path):
-    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Shape, ...]:
+    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Drawn, ...]:
         points = self.points(tolerance_px)
         if len(points) < 3 or self._is_small(points):
             return ()
@@ -213,11 +214,11 @@ class _Lasso(_Path):
 class Stroke(_Path):
     """A path with a tip; what is new of it can be asked for, to be shown at once."""
 
-    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Shape, ...]:
-        return self.strokes(self.points(tolerance_px))
+    def shapes(self, tolerance_px: float = TOLERANCE_PX) -> tuple[Drawn, ...]:
+        return (self.along(self.points(tolerance_px)),)
 
     @abstractmethod
-    def strokes(self, points: tuple[Point, ...]) -> tuple[Shape, ...]:
+    def along(self, points: tuple[Point, ...]) -> Drawn:
         """Return what the tip covers along points."""
 
     def _placed(self, point: Point) -> Point:
@@ -230,14 +231,14 @@ class Stroke(_Path):
         (last_x, last_y), (x, y) = lens.to_px(last), lens.to_px(point)
         return (point[0], last[1]) if abs(x - last_x) >= abs(y - last_y) else (last[0], point[1])
 
-    def _stroke(self, points: tuple[Point, ...]) -> Shape:
+    def _stroke(self, points: tuple[Point, ...]) -> BrushShape:
         pen = self._setting.pen
         return BrushShape(points=points, radius_s=pen.tip_s, radius_hz=pen.radius_hz, op=self._setting.op)
 
 
 class _Brush(Stroke):
-    def strokes(self, points: tuple[Point, ...]) -> tuple[Shape, ...]:
-        return (self._stroke(points),)
+    def along(self, points: tuple[Point, ...]) -> Drawn:
+        return self._stroke(points)
 
 
 class _Harmonics(Stroke):
@@ -247,15 +248,13 @@ class _Harmonics(Stroke):
         self._count = harmonics_of(setting.held(point)[1], setting)
         super().__init__(setting, point)
 
-    def strokes(self, points: tuple[Point, ...]) -> tuple[Shape, ...]:
-        return tuple(
-            self._stroke(tuple((time_s, hz * number) for time_s, hz in points))
-            for number in range(1, self._count + 1)
-        )
+    def along(self, points: tuple[Point, ...]) -> Drawn:
+        fundamental = self._stroke(points)
+        return Harmonics(fundamental=fundamental, count=self._count) if self._count > 1 else fundamental
 
     def _placed(self, point: Point) -> Point:
         time_s, freq_hz = super()._placed(point)
-        return time_s, max(_LEAST_HZ, freq_hz)
+        return time_s, max(LEAST_FUNDAMENTAL_HZ, freq_hz)
 
     def _seen(self, point: Point) -> tuple[float, float]:
         # An error of the fundamental is nowhere larger than in its highest multiple.
@@ -264,7 +263,7 @@ class _Harmonics(Stroke):
 
 def harmonics_of(fundamental_hz: float, setting: Setting) -> int:
     """Return how many multiples of a fundamental are shown, of those that the pen asks for."""
-    there = int(setting.extent.top_hz / max(_LEAST_HZ, fundamental_hz))
+    there = int(setting.extent.top_hz / max(LEAST_FUNDAMENTAL_HZ, fundamental_hz))
     return max(1, min(setting.pen.harmonics, there))
 
 

@@ -12,7 +12,8 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from engine.errors import EngineError, SpecError, TooLarge
 from engine.spec_json import mask_from_json, mask_to_dict
-from engine.types import Mask, MaskOp, RectShape, Shape, TimeSpan
+from engine.types import Mask, MaskOp, RectShape, TimeSpan
+from ui.model.harmonics import Drawn, gathered, spread
 from ui.model.mask_shapes import (
     Bounds,
     Extent,
@@ -35,14 +36,14 @@ DEFAULT_FEATHER_S = 0.01
 MAX_FEATHER_S, MAX_FEATHER_HZ = 2.0, 2000.0
 
 # Drawn anew with fewer points, given by how many pixels they may be off.
-Coarser = Callable[[float], tuple[Shape, ...]]
+Coarser = Callable[[float], tuple[Drawn, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaskState:
     """Shapes in their order, in seconds from the file's start and Hz, and how soft their edges are."""
 
-    shapes: tuple[Shape, ...] = ()
+    shapes: tuple[Drawn, ...] = ()
     feather_s: float = DEFAULT_FEATHER_S
     feather_hz: float = 0.0
 
@@ -71,7 +72,7 @@ class MaskEdit(QObject):
         return self._undo.state
 
     @property
-    def shapes(self) -> tuple[Shape, ...]:
+    def shapes(self) -> tuple[Drawn, ...]:
         return self._undo.state.shapes
 
     @property
@@ -80,7 +81,7 @@ class MaskEdit(QObject):
         return self._selected
 
     @property
-    def chosen(self) -> Shape | None:
+    def chosen(self) -> Drawn | None:
         return None if self._selected is None else self.shapes[self._selected]
 
     @property
@@ -105,7 +106,7 @@ class MaskEdit(QObject):
         self.selection_changed.emit()
         self.changed.emit()
 
-    def add(self, shapes: Sequence[Shape], name: str, coarser: Coarser | None = None) -> bool:
+    def add(self, shapes: Sequence[Drawn], name: str, coarser: Coarser | None = None) -> bool:
         """Put shapes on top of the others, with fewer points where the mask would become too long.
 
         What does not fit even so is refused, and nothing changes.
@@ -119,7 +120,7 @@ class MaskEdit(QObject):
                 self.noticed.emit(self.tr("The mask has hardly room for more: the stroke was smoothed."))
         return bool(added) and self._fitting(name, (*self.shapes, *added))
 
-    def replace(self, index: int, shape: Shape, name: str, joins: str = "") -> bool:
+    def replace(self, index: int, shape: Drawn, name: str, joins: str = "") -> bool:
         """Put another shape in the place of one; steps in a row that join the same are taken back as one."""
         shapes = (*self.shapes[:index], rounded(shape), *self.shapes[index + 1 :])
         return self._fitting(name, shapes, f"{joins} {index}" if joins else "", select=index)
@@ -197,7 +198,7 @@ class MaskEdit(QObject):
         cut = tuple(seen for shape in self.shapes if (seen := seen_from(shape, span)) is not None)
         if not any(shape.op is MaskOp.ADD for shape in cut):
             return None
-        return Mask(shapes=cut, feather_s=self.state.feather_s, feather_hz=self.state.feather_hz)
+        return Mask(shapes=spread(cut), feather_s=self.state.feather_s, feather_hz=self.state.feather_hz)
 
     def load(self, mask: Mask | None, at_s: float = 0.0) -> bool:
         """Put a whole mask in the place of this one, as of a take that is recalled."""
@@ -225,7 +226,7 @@ class MaskEdit(QObject):
             state = replace(state, feather_s=mask_feather.feather_s, feather_hz=mask_feather.feather_hz)
         return self._change(self.tr("Paste mask"), state, select=None)
 
-    def _pasted(self, text: str, at_s: float) -> tuple[Shape, ...]:
+    def _pasted(self, text: str, at_s: float) -> tuple[Drawn, ...]:
         shapes = self._within(mask_from_json(text), at_s)
         if not shapes:
             raise SpecError(
@@ -236,11 +237,11 @@ class MaskEdit(QObject):
             raise self._too_complex()
         return shapes
 
-    def _within(self, mask: Mask, at_s: float) -> tuple[Shape, ...]:
-        placed = (later(shape, at_s) for shape in mask.shapes)
+    def _within(self, mask: Mask, at_s: float) -> tuple[Drawn, ...]:
+        placed = (later(shape, at_s) for shape in gathered(mask.shapes))
         return tuple(seen for shape in placed if (seen := seen_from(shape, self._extent.span)) is not None)
 
-    def _is_everything(self, shape: Shape) -> bool:
+    def _is_everything(self, shape: Drawn) -> bool:
         return (
             isinstance(shape, RectShape)
             and shape.op is MaskOp.ADD
@@ -250,7 +251,7 @@ class MaskEdit(QObject):
         )
 
     def _fitting(
-        self, name: str, shapes: tuple[Shape, ...], joins: str = "", select: int | None = None
+        self, name: str, shapes: tuple[Drawn, ...], joins: str = "", select: int | None = None
     ) -> bool:
         if not _fits(shapes) and _characters(shapes) > self.characters:
             self.refused.emit(self._too_complex().info)
@@ -275,17 +276,17 @@ class MaskEdit(QObject):
         return is_other
 
 
-def _fits(shapes: tuple[Shape, ...]) -> bool:
+def _fits(shapes: tuple[Drawn, ...]) -> bool:
     return _characters(shapes) <= MAX_CHARACTERS
 
 
-def _characters(shapes: tuple[Shape, ...]) -> int:
+def _characters(shapes: tuple[Drawn, ...]) -> int:
     return sum(_length(shape) + 2 for shape in shapes)
 
 
 @lru_cache(maxsize=4096)
-def _length(shape: Shape) -> int:
+def _length(shape: Drawn) -> int:
     # A mask needs a shape that adds; "subtract" is the longer word.
-    content = mask_to_dict(Mask(shapes=(replace(shape, op=MaskOp.ADD),)))
-    [alone] = cast("list[Any]", content["shapes"])
-    return len(json.dumps(alone)) + len(MaskOp.SUBTRACT.value) - len(MaskOp.ADD.value)
+    parts = tuple(replace(part, op=MaskOp.ADD) for part in spread((shape,)))
+    content = cast("list[Any]", mask_to_dict(Mask(shapes=parts))["shapes"])
+    return len(json.dumps(content)) - 2 + len(parts) * (len(MaskOp.SUBTRACT.value) - len(MaskOp.ADD.value))

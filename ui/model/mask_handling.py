@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Flag, auto
 
-from engine.types import RectShape, Shape, TimeSpan
-from ui.model.mask_drawing import Setting
-from ui.model.mask_shapes import LEAST_HZ, LEAST_S, Bounds, Point, bounds_of, moved
+from engine.types import RectShape, TimeSpan
+from ui.model.harmonics import Drawn, Harmonics
+from ui.model.mask_drawing import LEAST_FUNDAMENTAL_HZ, Lens, Setting
+from ui.model.mask_shapes import LEAST_HZ, LEAST_S, Bounds, Extent, Point, bounds_of, moved
 
 GRIP_PX = 6.0
 
@@ -27,17 +28,17 @@ class Grip:
     """A shape held at a point."""
 
     index: int
-    shape: Shape
+    shape: Drawn
     at: Point
     edges: Edge = Edge.NONE
 
-    def carried(self, point: Point, setting: Setting, *, is_constrained: bool) -> Shape:
+    def carried(self, point: Point, setting: Setting, *, is_constrained: bool) -> Drawn:
         """Return the shape as it is when the pointer has come to a point."""
         if self.edges and isinstance(self.shape, RectShape):
             return _resized(self.shape, self.edges, setting.held(point), setting)
         return self._moved(point, setting, is_constrained=is_constrained)
 
-    def _moved(self, point: Point, setting: Setting, *, is_constrained: bool) -> Shape:
+    def _moved(self, point: Point, setting: Setting, *, is_constrained: bool) -> Drawn:
         lens, bounds = setting.lens, bounds_of(self.shape)
         (from_x, from_y), (to_x, to_y) = lens.to_px(self.at), lens.to_px(point)
         is_across = abs(to_x - from_x) >= abs(to_y - from_y)
@@ -46,6 +47,9 @@ class Grip:
             by_s, up_px = (by_s, 0.0) if is_across else (0.0, up_px)
         if by_s:
             by_s = setting.snapped(bounds.start_s + by_s) - bounds.start_s
+        if isinstance(self.shape, Harmonics):
+            ratio = _held_ratio(self._ratio(up_px, lens), self.shape, setting.extent)
+            return moved(self.shape, by_s, lambda hz: hz * ratio, setting.extent)
         up_axis = _held_up(up_px * lens.axis_per_px, bounds, setting)
         scale = lens.scale
         return moved(
@@ -55,8 +59,13 @@ class Grip:
             setting.extent,
         )
 
+    def _ratio(self, up_px: float, lens: Lens) -> float:
+        """Return how much higher it is that many pixels above where the shape is held."""
+        x_px, y_px = lens.to_px(self.at)
+        return max(lens.to_point(x_px, y_px + up_px)[1], LEAST_HZ) / max(self.at[1], LEAST_HZ)
 
-def edges_at(shape: Shape, point: Point, setting: Setting) -> Edge:
+
+def edges_at(shape: Drawn, point: Point, setting: Setting) -> Edge:
     """Return which edges of a rectangle are near enough to be held."""
     if not isinstance(shape, RectShape):
         return Edge.NONE
@@ -78,7 +87,7 @@ def edges_at(shape: Shape, point: Point, setting: Setting) -> Edge:
     return found
 
 
-def nudged(shape: Shape, across_px: float, up_px: float, setting: Setting) -> Shape:
+def nudged(shape: Drawn, across_px: float, up_px: float, setting: Setting) -> Drawn:
     """Return the shape some pixels further, wherever that is; keys snap to nothing."""
     lens = setting.lens
     free = replace(setting, snapped=lambda time_s: time_s)
@@ -87,7 +96,7 @@ def nudged(shape: Shape, across_px: float, up_px: float, setting: Setting) -> Sh
     return held.carried(lens.to_point(x_px + across_px, y_px + up_px), free, is_constrained=False)
 
 
-def sized(shape: Shape, wider_px: float, higher_px: float, setting: Setting) -> Shape:
+def sized(shape: Drawn, wider_px: float, higher_px: float, setting: Setting) -> Drawn:
     """Return a rectangle with its end and its upper edge some pixels further; others as they are."""
     if not isinstance(shape, RectShape):
         return shape
@@ -102,7 +111,7 @@ def sized(shape: Shape, wider_px: float, higher_px: float, setting: Setting) -> 
     return replace(shape, span=span, high_hz=None if high_hz >= top_hz else high_hz)
 
 
-def _resized(shape: RectShape, edges: Edge, point: Point, setting: Setting) -> Shape:
+def _resized(shape: RectShape, edges: Edge, point: Point, setting: Setting) -> Drawn:
     start_s, end_s, low_hz, high_hz = shape.span.start_s, shape.span.end_s, shape.low_hz, shape.high_hz
     time_s, freq_hz = setting.snapped(point[0]), setting.pen.between_notes(point[1])
     if Edge.START in edges:
@@ -124,3 +133,11 @@ def _held_up(up_axis: float, bounds: Bounds, setting: Setting) -> float:
         return 0.0
     most = max(0.0, 1.0 - scale.to_axis(min(bounds.high_hz, top_hz)))
     return max(-scale.to_axis(bounds.low_hz), min(up_axis, most))
+
+
+def _held_ratio(ratio: float, shape: Harmonics, extent: Extent) -> float:
+    """Hold a move of harmonics so that all of them stay within what is shown."""
+    freqs_hz = [max(freq_hz, LEAST_FUNDAMENTAL_HZ) for _, freq_hz in shape.fundamental.points]
+    most = max(1.0, extent.top_hz / (max(freqs_hz) * shape.count))
+    least = min(1.0, LEAST_FUNDAMENTAL_HZ / min(freqs_hz))
+    return min(max(least, ratio), most)

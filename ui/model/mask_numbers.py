@@ -49,6 +49,15 @@ def hz_text(freq_hz: float | None) -> str:
     return f"{number} Hz {note}".rstrip()
 
 
+def pitch_text(low_hz: float, high_hz: float) -> str:
+    """Return a pitch with its note, or what it glides between."""
+    low, high = (f"{freq_hz:.1f}".removesuffix(".0") for freq_hz in (low_hz, high_hz))
+    if low != high:
+        return f"{low} to {high} Hz"
+    note = note_name(low_hz)
+    return f"{low} Hz ({note})" if note else f"{low} Hz"
+
+
 def hz_of(text: str) -> float | None:
     """Read "440", "1.2 kHz", "A3+20c"; "top" or nothing is None.
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from engine.types import BrushShape, MaskOp, PolygonShape, RectShape, Shape, TimeSpan
+from engine.types import BrushShape, MaskOp, PolygonShape, RectShape, TimeSpan
+from ui.model.harmonics import HZ_DIGITS, Drawn, Harmonics
 
 # Shapes smaller than this cannot be told apart from nothing.
 LEAST_S = 1e-4
@@ -45,7 +46,7 @@ def everything(extent: Extent) -> RectShape:
     return RectShape(span=extent.span)
 
 
-def is_whole_band(shape: Shape) -> bool:
+def is_whole_band(shape: Drawn) -> bool:
     return isinstance(shape, RectShape) and shape.low_hz == 0.0 and shape.high_hz is None
 
 
@@ -53,12 +54,23 @@ def opposite(op: MaskOp) -> MaskOp:
     return MaskOp.SUBTRACT if op is MaskOp.ADD else MaskOp.ADD
 
 
-def turned_over(shape: Shape) -> Shape:
+def turned_over(shape: Drawn) -> Drawn:
     """Return the shape with the opposite operation."""
+    if isinstance(shape, Harmonics):
+        fundamental = shape.fundamental
+        return shape.over(replace(fundamental, op=opposite(fundamental.op)))
     return replace(shape, op=opposite(shape.op))
 
 
-def bounds_of(shape: Shape) -> Bounds:
+def edges_of(shape: Drawn) -> Bounds:
+    """Return by which edges a shape is told and changed in numbers: of harmonics those of the fundamental."""
+    return bounds_of(shape.fundamental if isinstance(shape, Harmonics) else shape)
+
+
+def bounds_of(shape: Drawn) -> Bounds:
+    if isinstance(shape, Harmonics):
+        lowest, highest = bounds_of(shape.fundamental), bounds_of(shape.strokes[-1])
+        return replace(lowest, high_hz=highest.high_hz)
     if isinstance(shape, RectShape):
         span = shape.span
         return Bounds(start_s=span.start_s, end_s=span.end_s, low_hz=shape.low_hz, high_hz=shape.high_hz)
@@ -72,8 +84,13 @@ def bounds_of(shape: Shape) -> Bounds:
     )
 
 
-def moved(shape: Shape, by_s: float, lifted: Callable[[float], float], extent: Extent) -> Shape:
-    """Return the shape elsewhere, held within the extent's time; lifted moves each of its frequencies."""
+def moved(shape: Drawn, by_s: float, lifted: Callable[[float], float], extent: Extent) -> Drawn:
+    """Return the shape elsewhere, held within the extent's time; lifted moves each of its frequencies.
+
+    Of harmonics it moves those of the fundamental, and the multiples follow.
+    """
+    if isinstance(shape, Harmonics):
+        return shape.over(moved(shape.fundamental, by_s, lifted, extent))
     bounds = bounds_of(shape)
     by_s = max(-max(0.0, bounds.start_s), min(by_s, max(0.0, extent.duration_s - bounds.end_s)))
     if not isinstance(shape, RectShape):
@@ -88,12 +105,16 @@ def moved(shape: Shape, by_s: float, lifted: Callable[[float], float], extent: E
     return replace(shape, span=span, low_hz=low_hz, high_hz=high_hz)
 
 
-def fitted(shape: Shape, bounds: Bounds) -> Shape:
+def fitted(shape: Drawn, bounds: Bounds) -> Drawn:
     """Return the shape stretched to lie in other bounds; a brush's tip is stretched with it.
+
+    Of harmonics the bounds are those of the fundamental.
 
     Raises:
         ValueError: the bounds hold no time or no frequency.
     """
+    if isinstance(shape, Harmonics):
+        return shape.over(fitted(shape.fundamental, bounds))
     if isinstance(shape, RectShape):
         span = TimeSpan(start_s=bounds.start_s, end_s=bounds.end_s)
         return replace(shape, span=span, low_hz=bounds.low_hz, high_hz=bounds.high_hz)
@@ -118,8 +139,10 @@ def fitted(shape: Shape, bounds: Bounds) -> Shape:
     )
 
 
-def later(shape: Shape, by_s: float) -> Shape:
+def later(shape: Drawn, by_s: float) -> Drawn:
     """Return the shape at another time, unchecked but for a rectangle's start, which stays above zero."""
+    if isinstance(shape, Harmonics):
+        return shape.over(later(shape.fundamental, by_s))
     if not isinstance(shape, RectShape):
         return replace(shape, points=_rounded((time_s + by_s, hz) for time_s, hz in shape.points))
     start_s = max(0.0, round(shape.span.start_s + by_s, _TIME_DIGITS))
@@ -128,7 +151,7 @@ def later(shape: Shape, by_s: float) -> Shape:
     return replace(shape, span=TimeSpan(start_s=start_s, end_s=end_s))
 
 
-def seen_from(shape: Shape, span: TimeSpan) -> Shape | None:
+def seen_from(shape: Drawn, span: TimeSpan) -> Drawn | None:
     """Return the shape as a region sees it, from its start and cut to it; None where it lies outside.
 
     Outlines and strokes are not cut: what of them lies outside a region changes nothing in it.
@@ -145,7 +168,9 @@ def seen_from(shape: Shape, span: TimeSpan) -> Shape | None:
     return replace(shape, span=TimeSpan(start_s=start_s, end_s=end_s))
 
 
-def is_inside(shape: Shape, point: Point) -> bool:
+def is_inside(shape: Drawn, point: Point) -> bool:
+    if isinstance(shape, Harmonics):
+        return any(_is_under_stroke(stroke, point) for stroke in shape.strokes)
     time_s, freq_hz = point
     if isinstance(shape, RectShape):
         high_hz = math.inf if shape.high_hz is None else shape.high_hz
@@ -155,11 +180,15 @@ def is_inside(shape: Shape, point: Point) -> bool:
     return _is_under_stroke(shape, point)
 
 
-def rounded(shape: Shape) -> Shape:
+def rounded(shape: Drawn) -> Drawn:
     """Return the shape with as many digits as matter: a hundredth of a millisecond, a hundredth of a Hz."""
+    if isinstance(shape, Harmonics):
+        return shape.over(rounded(shape.fundamental))
     if isinstance(shape, RectShape):
         return shape
-    return replace(shape, points=tuple((round(time_s, 5), round(hz, 2)) for time_s, hz in shape.points))
+    return replace(
+        shape, points=tuple((round(time_s, 5), round(hz, HZ_DIGITS)) for time_s, hz in shape.points)
+    )
 
 
 def _reach(shape: PolygonShape | BrushShape) -> tuple[float, float]:

@@ -20,12 +20,13 @@ from PyQt6.QtWidgets import (
 
 from engine.types import BrushShape, MaskOp, PolygonShape, RectShape, Shape, TimeSpan
 from ui.background import Background
+from ui.model.harmonics import Drawn
 from ui.model.mask_cells import MaskCells
 from ui.model.mask_drawing import Drawing, Lens, Setting, Stroke, drawing_of, harmonics_of
 from ui.model.mask_edit import MaskEdit
 from ui.model.mask_handling import Edge, Grip, edges_at, nudged, sized
 from ui.model.mask_pen import PenModel, Tool
-from ui.model.mask_shapes import Bounds, Point, bounds_of, opposite
+from ui.model.mask_shapes import Bounds, Point, bounds_of, edges_of, opposite
 from ui.sound.scales import FrequencyScale
 from ui.widgets.mask_live import LiveStroke
 from ui.widgets.mask_marks import INK, paint_cells, paint_chosen, paint_course, paint_image, paint_outlines
@@ -89,7 +90,7 @@ class MaskLayer(QGraphicsObject):
         self._drawing: Drawing | None = None
         self._setting: Setting | None = None
         self._grip: Grip | None = None
-        self._carried: Shape | None = None
+        self._carried: Drawn | None = None
         self._live: LiveStroke | None = None
         self._pointer: Point | None = None
         self._tip = QRectF()
@@ -156,19 +157,19 @@ class MaskLayer(QGraphicsObject):
         if self._pointer is not None and self._pen.pen.tool.has_tip:
             self._paint_shapes(painter, self._tips(self._pointer), 0.0)
 
-    def _paint_shapes(self, painter: QPainter, shapes: tuple[Shape, ...], alpha: float) -> None:
+    def _paint_shapes(self, painter: QPainter, shapes: tuple[Drawn, ...], alpha: float) -> None:
         if shapes and isinstance(shapes[0], PolygonShape):
             paint_course(painter, shapes[0], self._scale, self._op_colour(shapes[0].op))
         elif shapes:
             paint_outlines(painter, shapes, self._scale, self._op_colour(shapes[0].op), alpha)
 
-    def _live_shapes(self) -> tuple[Shape, ...]:
+    def _live_shapes(self) -> tuple[Drawn, ...]:
         """Return what is drawn and not stamped on the live image."""
         if self._carried is not None:
             return (self._carried,)
         if isinstance(self._drawing, Stroke):
             loose = self._drawing.loose_end()
-            return self._drawing.strokes(loose) if loose else ()
+            return (self._drawing.along(loose),) if loose else ()
         return () if self._drawing is None else self._drawing.shapes()
 
     def _tips(self, point: Point) -> tuple[Shape, ...]:
@@ -352,7 +353,7 @@ class MaskLayer(QGraphicsObject):
         elif isinstance(shapes[0], RectShape):
             self._edit.select(len(self._edit.shapes) - 1)
 
-    def _name_of(self, shapes: tuple[Shape, ...]) -> str:
+    def _name_of(self, shapes: tuple[Drawn, ...]) -> str:
         if shapes and shapes[0].op is MaskOp.SUBTRACT:
             return self.tr("Erase")
         names = {
@@ -365,8 +366,8 @@ class MaskLayer(QGraphicsObject):
         }
         return names[self._pen.pen.tool]
 
-    def _tell(self, point: Point, shape: Shape | None) -> None:
-        bounds = None if shape is None else bounds_of(shape)
+    def _tell(self, point: Point, shape: Drawn | None) -> None:
+        bounds = None if shape is None else edges_of(shape)
         self.pointed.emit(Pointed(time_s=point[0], freq_hz=point[1], bounds=bounds))
 
     def _point(self, place: QPointF) -> Point:
@@ -469,7 +470,7 @@ class MaskLayer(QGraphicsObject):
         else:
             shape = nudged(chosen, across_px, up_px, setting)
             self._edit.replace(index, shape, self.tr("Move shape"), "move")
-        bounds = bounds_of(shape)
+        bounds = edges_of(shape)
         self._tell((bounds.start_s, bounds.low_hz), shape)
 
 

@@ -23,7 +23,7 @@ from engine.types import MaskOp, RectShape, Shape, TimeSpan
 from ui.look.scale import Space
 from ui.model.mask_edit import MaskEdit
 from ui.model.mask_numbers import bounds_from, edges_text, told
-from ui.model.mask_shapes import Bounds, bounds_of
+from ui.model.mask_shapes import Bounds, edges_of
 from ui.model.shape_list import ShapeList
 from ui.sound.beats import BeatGrid
 
@@ -178,7 +178,7 @@ class MaskNumbers(QWidget):
         self._trouble.hide()
         if chosen is None:
             return
-        texts = edges_text(bounds_of(chosen), self._beats)
+        texts = edges_text(edges_of(chosen), self._beats)
         for field, text in zip(self._fields.values(), texts, strict=True):
             field.setText(text)
         self._op.setCurrentIndex(self._op.findData(chosen.op))
@@ -201,7 +201,7 @@ class MaskNumbers(QWidget):
             return
         if chosen.op is not self._op.currentData():
             self._edit.turn_over(index)
-        if edges_text(bounds, self._beats) != edges_text(bounds_of(chosen), self._beats):
+        if edges_text(bounds, self._beats) != edges_text(edges_of(chosen), self._beats):
             self._edit.fit(index, bounds)
 
     def _rect(self, bounds: Bounds) -> Shape:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from PyQt6.QtGui import QColor, QImage, QPainter
 
 from engine.types import MaskOp, Shape
+from ui.model.harmonics import spread
 from ui.model.mask_drawing import Lens, Stroke
 from ui.widgets.mask_marks import paint_image
 from ui.widgets.mask_picture import stamp
@@ -29,7 +30,8 @@ class LiveStroke:
         """Paint what is new of the stroke, and return it."""
         if stroke.count == self._count:
             return ()
-        fresh = tuple(replace(shape, op=MaskOp.ADD) for shape in stroke.strokes(stroke.since(self._count)))
+        drawn = spread((stroke.along(stroke.since(self._count)),))
+        fresh = tuple(replace(shape, op=MaskOp.ADD) for shape in drawn)
         painter = QPainter(self._image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         stamp(painter, fresh, self._lens, self._colour)

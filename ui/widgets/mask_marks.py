@@ -11,8 +11,9 @@ import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
-from engine.types import BrushShape, PolygonShape, RectShape, Shape
+from engine.types import BrushShape, PolygonShape, RectShape
 from ui.look.colours import DARK
+from ui.model.harmonics import Drawn, Harmonics
 from ui.model.mask_cells import Counted
 from ui.model.mask_drawing import Lens
 from ui.sound.scales import FrequencyScale
@@ -31,7 +32,7 @@ def paint_image(painter: QPainter, image: QImage, lens: Lens) -> None:
     painter.drawImage(target, image)
 
 
-def paint_chosen(painter: QPainter, shape: Shape, lens: Lens) -> None:
+def paint_chosen(painter: QPainter, shape: Drawn, lens: Lens) -> None:
     """Paint the outline of the chosen shape, of a stroke its course, and what it can be held by."""
     painter.setBrush(Qt.BrushStyle.NoBrush)
     path = _outline(shape, lens.scale)
@@ -44,7 +45,7 @@ def paint_chosen(painter: QPainter, shape: Shape, lens: Lens) -> None:
 
 
 def paint_outlines(
-    painter: QPainter, shapes: Sequence[Shape], scale: FrequencyScale, colour: QColor, alpha: float
+    painter: QPainter, shapes: Sequence[Drawn], scale: FrequencyScale, colour: QColor, alpha: float
 ) -> None:
     """Paint shapes with a line around them, as opaque inside as alpha says."""
     inside = QColor(colour)
@@ -75,10 +76,14 @@ def paint_cells(painter: QPainter, counted: Counted, lens: Lens) -> None:
         painter.drawImage(target, image, QRectF(0, band, len(cells_HW), 1))
 
 
-def _outline(shape: Shape, scale: FrequencyScale) -> QPainterPath:
+def _outline(shape: Drawn, scale: FrequencyScale) -> QPainterPath:
+    path = QPainterPath()
+    if isinstance(shape, Harmonics):
+        for stroke in shape.strokes:
+            path.addPath(_outline(stroke, scale))
+        return path
     if not isinstance(shape, BrushShape) or len(shape.points) == 1:
         return axis_path((shape,), scale)
-    path = QPainterPath()
     for index, (time_s, freq_hz) in enumerate(shape.points):
         point = QPointF(time_s, scale.to_axis(freq_hz))
         if index:

@@ -12,7 +12,8 @@ import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QImage, QPainter, QPainterPath, QPolygonF
 
-from engine.types import MaskOp, RectShape, Shape
+from engine.types import MaskOp, RectShape
+from ui.model.harmonics import Drawn, Harmonics
 from ui.model.mask_drawing import Lens
 from ui.model.mask_edit import MaskState
 from ui.model.mask_grid import outlines
@@ -66,7 +67,7 @@ class PicturePainter:
         painter.end()
         return image
 
-    def _begun(self, wish: Wish) -> tuple[QImage, Sequence[Shape]]:
+    def _begun(self, wish: Wish) -> tuple[QImage, Sequence[Drawn]]:
         """Return what is painted already, and the shapes that are still to be painted onto it."""
         if self._last is not None:
             last, image = self._last
@@ -78,7 +79,7 @@ class PicturePainter:
         return empty, wish.state.shapes
 
 
-def stamp(painter: QPainter, shapes: Sequence[Shape], lens: Lens, colour: QColor | Qt.GlobalColor) -> None:
+def stamp(painter: QPainter, shapes: Sequence[Drawn], lens: Lens, colour: QColor | Qt.GlobalColor) -> None:
     """Paint shapes in pixels of a lens, the lowest frequency above; those that subtract wipe out."""
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(colour))
@@ -92,7 +93,7 @@ def stamp(painter: QPainter, shapes: Sequence[Shape], lens: Lens, colour: QColor
             painter.drawPolygon(polygon, Qt.FillRule.OddEvenFill)
 
 
-def polygons(shape: Shape, lens: Lens) -> Iterator[QPolygonF]:
+def polygons(shape: Drawn, lens: Lens) -> Iterator[QPolygonF]:
     """Yield outlines in pixels of a lens, counted upwards, whose union is the shape."""
     for outline_P2 in axis_outlines(shape, lens.scale):
         x_P = (outline_P2[:, 0] - lens.start_s) / lens.seconds_per_px
@@ -100,7 +101,7 @@ def polygons(shape: Shape, lens: Lens) -> Iterator[QPolygonF]:
         yield polygon_of(x_P, y_P)
 
 
-def axis_path(shapes: Sequence[Shape], scale: FrequencyScale) -> QPainterPath:
+def axis_path(shapes: Sequence[Drawn], scale: FrequencyScale) -> QPainterPath:
     """Return shapes as a path in seconds and parts of the axis."""
     path = QPainterPath()
     path.setFillRule(Qt.FillRule.WindingFill)
@@ -111,8 +112,12 @@ def axis_path(shapes: Sequence[Shape], scale: FrequencyScale) -> QPainterPath:
     return path
 
 
-def axis_outlines(shape: Shape, scale: FrequencyScale) -> Iterator[np.ndarray]:
+def axis_outlines(shape: Drawn, scale: FrequencyScale) -> Iterator[np.ndarray]:
     """Yield outlines in seconds and parts of the axis; what is straight in Hz is bent as the axis is."""
+    if isinstance(shape, Harmonics):
+        for stroke in shape.strokes:
+            yield from axis_outlines(stroke, scale)
+        return
     if isinstance(shape, RectShape):
         rect = rect_on(shape, scale)
         yield np.array(
