@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,12 +31,13 @@ from pytestqt.qtbot import QtBot
 
 from daw_bridge.messages.live import ParamGet, ParamSet, PresetList
 from daw_bridge.messages.parameters import PARAMETERS
-from engine.types import Mask, RectShape, Region, RenderSpec, Task, TimeSpan
+from engine.types import BrushShape, Mask, MaskOp, RectShape, Region, RenderSpec, Task, TimeSpan
 from tests.contract.panels import WAIT_MS, Desk
 from tests.contract.services import Served, served, tcp_of
 from ui.connection.link import Link
 from ui.model.chains import ChainsModel
 from ui.model.draft import DraftModel, SeedAfter
+from ui.model.harmonics import Harmonics
 from ui.model.keys import KeyMap
 from ui.model.live import LiveValues
 from ui.model.models import ModelsModel
@@ -184,7 +186,20 @@ def test_the_mask_hint_says_what_is_marked(panel: SayPanel, draft: DraftModel) -
     hint = part(panel, QLabel, "mask hint")
     assert "draw" in hint.text()
     draft.set_mask(MASK)
-    assert "One shape" in hint.text()
+    assert hint.text().startswith("One shape is marked;")
+
+
+def test_the_mask_hint_counts_what_adds_apart_from_what_takes_away(
+    panel: SayPanel, draft: DraftModel
+) -> None:
+    draft.set_task(Task.INPAINT)
+    hint = part(panel, QLabel, "mask hint")
+    (shape,) = MASK.shapes
+    stroke = BrushShape(points=((0.5, 200.0),), radius_s=0.1, radius_hz=30.0)
+    shapes = (shape, *Harmonics(fundamental=stroke, count=3).strokes)
+    for taken, told in ((0, ";"), (1, ", less one that takes away;"), (2, ", less 2 that take away;")):
+        draft.set_mask(Mask(shapes=(*shapes, *[replace(shape, op=MaskOp.SUBTRACT)] * taken)))
+        assert hint.text().startswith(f"2 shapes are marked{told}")
 
 
 def test_quality_sets_steps_sampler_and_takes(qtbot: QtBot, panel: SayPanel, draft: DraftModel) -> None:

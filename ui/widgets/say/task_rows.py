@@ -5,9 +5,10 @@ from __future__ import annotations
 from PyQt6.QtCore import QSignalBlocker
 from PyQt6.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from engine.types import MAX_TAKES, Task
+from engine.types import MAX_TAKES, MaskOp, Task
 from ui.look.scale import Space, Type
 from ui.model.draft import DraftModel
+from ui.model.harmonics import gathered
 from ui.model.strengths import FIRST_SWEEP, MIN_SWEEP, StrengthWord, fitting, sweep_of, word_of
 from ui.widgets.say.fields import NumberField, SliderField
 from ui.widgets.say.handling import Handling
@@ -166,9 +167,19 @@ class MaskRow(_Rows):
         if mask is None:
             self._hint.setText(self.tr("Nothing is marked yet: draw on the spectrogram what is made anew."))
             return
-        count = len(mask.shapes)
-        shapes = self.tr("One shape is") if count == 1 else self.tr("%1 shapes are").replace("%1", str(count))
-        self._hint.setText(self.tr("%1 marked; what is outside keeps every bit.").replace("%1", shapes))
+        ops = [shape.op for shape in gathered(mask.shapes)]
+        marked = self._marked(ops.count(MaskOp.ADD), ops.count(MaskOp.SUBTRACT))
+        self._hint.setText(self.tr("%1; what is outside keeps every bit.").replace("%1", marked))
+
+    def _marked(self, added: int, taken: int) -> str:
+        """Return how many shapes add, and how many take away of what these add."""
+        one, more = self.tr("One shape is marked"), self.tr("%1 shapes are marked")
+        marked = one if added == 1 else more.replace("%1", str(added))
+        if not taken:
+            return marked
+        one, more = self.tr("%1, less one that takes away"), self.tr("%1, less %2 that take away")
+        text = one if taken == 1 else more.replace("%2", str(taken))
+        return text.replace("%1", marked)
 
 
 class CutoffRow(_Rows):
