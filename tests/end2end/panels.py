@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QKeySequence
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from tests.end2end.homes import PATIENCE_S, ROOT, Home
+from daw_bridge.service.config import Folders
+from tests.end2end.homes import PATIENCE_S, ROOT
 from ui.app import Options, Panel
 from ui.model.studio import Studio
 
@@ -21,6 +22,13 @@ GROOVE = ROOT / "presets" / "examples" / "groove.flac"
 SHOTS = ROOT / "build" / "panel"
 
 W = TypeVar("W", bound=QWidget)
+
+
+class Lived(Protocol):
+    """Where a service runs, or may be started."""
+
+    @property
+    def folders(self) -> Folders: ...
 
 
 class Person:
@@ -90,7 +98,7 @@ class Person:
 
 @contextmanager
 def panel_of(
-    qtbot: QtBot, home: Home, path: Path | None = None, *, is_edit: bool = False
+    qtbot: QtBot, home: Lived, path: Path | None = None, *, is_edit: bool = False
 ) -> Iterator[Person]:
     """Open a panel in a home; it is closed as a user closes it."""
     panel = Panel(home.folders, Options(path=str(path) if path else "", edit=is_edit))

@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from PyQt6.QtCore import QModelIndex, QPersistentModelIndex
+from PyQt6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PyQt6.QtTest import QAbstractItemModelTester
 
-from ui.model.history_tree import JOB_ROLE, HistoryTree
+from ui.model.history_tree import JOB_ROLE, TAKE_ROLE, HistoryTree
 from ui.model.past import PastJob, PastTake
 
 
@@ -153,3 +153,21 @@ def a_take(job_id: str, index: int, **changes: Any) -> PastTake:
         "total_bytes": 1000,
     }
     return PastTake(**{**values, **changes})
+
+
+def test_takes_of_a_concealed_job_are_counted_and_nothing_is_told_of_them() -> None:
+    tree = tree_of([a_job(1, 2), a_job(2)])
+    for job_id, count in (("j1", 2), ("j2", 1)):
+        tree.set_takes(job_id, [a_take(job_id, index) for index in range(count)])
+    changed: list[Any] = []
+    tree.dataChanged.connect(lambda first, last: changed.append(first))
+    tree.conceal("j1")
+    assert changed
+    hidden = tree.job_index("j1")
+    take = tree.index(1, 0, hidden)
+    assert (hidden.data(TAKE_ROLE), take.data(TAKE_ROLE)) == (None, None)
+    assert take.data() == "Take 2" and not take.data(Qt.ItemDataRole.ToolTipRole)
+    assert not tree.mimeData([hidden, take]).urls()
+    assert tree.job_index("j2").data(TAKE_ROLE) == a_take("j2", 0)
+    tree.conceal("")
+    assert take.data(TAKE_ROLE) == a_take("j1", 1)

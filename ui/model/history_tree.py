@@ -30,6 +30,7 @@ class HistoryTree(QAbstractItemModel):
         super().__init__(parent)
         self._root = Node()
         self._jobs: dict[str, Node] = {}
+        self._concealed = ""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -53,10 +54,14 @@ class HistoryTree(QAbstractItemModel):
             child.take = found.get(child.number)
         favourites = sum(take.is_favourite for take in found.values())
         node.job = replace(node.job, favourites=favourites)
-        place = self._index(node)
-        self.dataChanged.emit(place, place)
-        if node.children:
-            self.dataChanged.emit(self._index(node.children[0]), self._index(node.children[-1]))
+        self._tell(node)
+
+    def conceal(self, job_id: str) -> None:
+        """Tell nothing of the takes of a job; "" tells of all again."""
+        former, self._concealed = self._concealed, job_id
+        for node in (self._jobs.get(former), self._jobs.get(job_id)):
+            if node is not None:
+                self._tell(node)
 
     def remove(self, job_id: str) -> None:
         """Let go of a job; those made from its takes stay, at the top."""
@@ -122,8 +127,8 @@ class HistoryTree(QAbstractItemModel):
         if role == TAKE_ROLE:
             return self._take_of(node)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return _told(node)
-        return _tip(node) if role == Qt.ItemDataRole.ToolTipRole else None
+            return self._told(node)
+        return self._tip(node) if role == Qt.ItemDataRole.ToolTipRole else None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         flags = super().flags(index)
@@ -146,10 +151,35 @@ class HistoryTree(QAbstractItemModel):
 
     def _take_of(self, node: Node) -> PastTake | None:
         """Return a take, of a job its best one; what is not known yet is asked for."""
+        if (job := node.family.job) is not None and job.id == self._concealed:
+            return None
         found = node if node.number else node.children[0] if node.children else None
-        if found is not None and found.take is None and (job := node.family.job) is not None:
+        if found is not None and found.take is None and job is not None:
             self.takes_wanted.emit(job.id)
         return None if found is None else found.take
+
+    def _told(self, node: Node) -> str:
+        if node.job is not None:
+            job = node.job
+            return said("%1, %2, %3 takes", job.prompt or task_name(job.task), when(job.created_s), job.takes)
+        take = self._take_of(node)
+        if take is None:
+            return said("Take %1", node.number)
+        star = said("favourite") if take.is_favourite else ""
+        return ", ".join(filter(None, [said("Take %1", node.number), f"{take.score:.2f}", star]))
+
+    def _tip(self, node: Node) -> str:
+        if node.job is not None:
+            return node.job.prompt
+        take = self._take_of(node)
+        return "" if take is None else "\n".join(filter(None, [take.path, take.note]))
+
+    def _tell(self, node: Node) -> None:
+        """Tell views that a job and its takes are others."""
+        place = self._index(node)
+        self.dataChanged.emit(place, place)
+        if node.children:
+            self.dataChanged.emit(self._index(node.children[0]), self._index(node.children[-1]))
 
     def _insert(self, job: PastJob) -> None:
         node = Node(job=job, newest=job.seq)
@@ -266,20 +296,3 @@ def _jobs_below(node: Node) -> Iterator[Node]:
 def _outline(node: Node) -> list[Any]:
     name = node.number or (node.job.id if node.job else "")
     return [name, *map(_outline, node.children)]
-
-
-def _told(node: Node) -> str:
-    if node.job is not None:
-        job = node.job
-        return said("%1, %2, %3 takes", job.prompt or task_name(job.task), when(job.created_s), job.takes)
-    take = node.take
-    if take is None:
-        return said("Take %1", node.number)
-    star = said("favourite") if take.is_favourite else ""
-    return ", ".join(filter(None, [said("Take %1", node.number), f"{take.score:.2f}", star]))
-
-
-def _tip(node: Node) -> str:
-    if node.job is not None:
-        return node.job.prompt
-    return "" if node.take is None else "\n".join(filter(None, [node.take.path, node.take.note]))

@@ -116,6 +116,7 @@ class PanelModels(QObject):
         self.studio.hearing.changed.connect(self._choose_for_chain)
         self.studio.takes.changed.connect(self._play_past)
         self.studio.hearing.changed.connect(self._choose_to_send)
+        self.studio.hearing.blind.changed.connect(self._conceal)
         if self.editing is not None:
             self.editing.begun.connect(lambda source: self.studio.selection.open(Region(path=source)))
 
@@ -135,6 +136,11 @@ class PanelModels(QObject):
     def _hear_chain(self, path: str) -> None:
         self.studio.hearing.set_preview(path)
         self.studio.hearing.play(Choice(kind=Kind.PREVIEW))
+
+    def _conceal(self) -> None:
+        """Let the history tell nothing of takes that are heard without knowing."""
+        hides = self.studio.hearing.blind.blind.hides
+        self.history.conceal(self.studio.takes.job_id if hides else "")
 
     def _choose_to_send(self) -> None:
         """Let the take that was chosen last be the one that can be sent back, or applied."""

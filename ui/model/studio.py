@@ -73,6 +73,7 @@ class Studio(QObject):
 
     def _connect(self) -> None:
         self.hearing.follow(self.takes)
+        self.hearing.blind.changed.connect(self._see_blind)
         self.hearing.changed.connect(self._see_what_is_heard)
         self.hearing.moved.connect(self._move_playhead)
         self.region.opened.connect(self._hear_region)
@@ -216,10 +217,17 @@ class Studio(QObject):
             duration_s = facts.duration_s if facts is not None else 0.0
             self.hearing.set_original(self.region.path, self.region.span, duration_s)
 
+    def _see_blind(self) -> None:
+        """Show no take as long as nobody is to know which it is."""
+        if self.hearing.blind.blind.hides:
+            self.region.compare(None)
+        else:
+            self._see_what_is_heard()
+
     def _see_what_is_heard(self) -> None:
         """Show the take that is chosen in the place of its stretch, and what is heard of the two."""
         choice = self.hearing.playing
-        if choice is None or choice.kind not in _SHOWN:
+        if choice is None or choice.kind not in _SHOWN or self.hearing.blind.blind.hides:
             return
         if choice.kind is not Kind.ORIGINAL and (row := self.takes.row(choice.index)) is not None:
             self._compare(row)

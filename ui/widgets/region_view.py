@@ -45,6 +45,7 @@ class RegionView(QWidget):
         self._cursors = [TimeLine("faint", is_on_dark=is_dark) for is_dark in (False, True)]
         self.canvas = _Canvas(model, self.spectrogram_box)
         self.overview = Overview(model)
+        self._veil = self._made_veil()
         self._fill_canvas()
         self._fill_boxes()
         self._lay_out(ViewBar(model, actions), TroubleBar(model), Readout(model))
@@ -54,6 +55,21 @@ class RegionView(QWidget):
     @property
     def scale(self) -> FrequencyScale:
         return self.model.scale
+
+    def veil(self, is_on: bool) -> None:
+        """Hide the sound, and say why: it would tell which take is heard."""
+        for part in (self.overview, self.canvas):
+            part.setVisible(not is_on)
+        self._veil.setVisible(is_on)
+
+    def _made_veil(self) -> QLabel:
+        label = QLabel(self.tr("Blind test: hidden until you reveal the takes"))
+        label.setObjectName("veil")
+        label.setProperty("kind", "faint")
+        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        label.setWordWrap(True)
+        label.hide()
+        return label
 
     def _fill_canvas(self) -> None:
         model, layout = self.model, self.canvas.ci.layout
@@ -89,8 +105,8 @@ class RegionView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for widget in (bar, trouble, self.overview, self.canvas, readout):
-            column.addWidget(widget, 1 if widget is self.canvas else 0)
+        for widget in (bar, trouble, self.overview, self.canvas, self._veil, readout):
+            column.addWidget(widget, 1 if widget in (self.canvas, self._veil) else 0)
 
     def _connect(self) -> None:
         model = self.model

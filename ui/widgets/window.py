@@ -148,6 +148,8 @@ class Window(QMainWindow):
         self.view.scale_changed.connect(lambda: self.layer.set_scale(self.view.scale))
         studio.region.beats_changed.connect(self._tell_beats)
         models.draft.changed.connect(self._show_task)
+        blind = studio.hearing.blind
+        blind.changed.connect(lambda: self.view.veil(blind.blind.hides))
         studio.told.connect(self._tell)
         studio.sent.connect(lambda _: self.tabs.setCurrentIndex(0))
         self.queue.take_wanted.connect(studio.find_job)

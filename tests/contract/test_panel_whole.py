@@ -1,0 +1,84 @@
+"""The whole window on a service whose worker does what the test wants, when it wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PyQt6.QtWidgets import QLabel
+from pytestqt.qtbot import QtBot
+
+from daw_bridge.service.presence import alone, announce
+from engine.types import TimeSpan
+from tests.contract.services import Served, served
+from tests.contract.test_auditioner import SoundServer, audible, server
+from tests.end2end.panels import GROOVE, Person, panel_of
+from ui.model.display import Shown
+from ui.model.history_tree import TAKE_ROLE
+from ui.model.listening import Choice, Kind
+
+__all__ = ["audible", "server"]
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as running, alone(running.folders.runtime) as place:
+        announce(place, running.info)
+        yield running
+
+
+@pytest.fixture
+def person(qtbot: QtBot, service: Served) -> Iterator[Person]:
+    with panel_of(qtbot, service, GROOVE) as made:
+        made.wait_for_sound()
+        made.wait_for_engine()
+        made.studio.region.select(TimeSpan(start_s=1.0, end_s=2.0))
+        made.say("a flute")
+        yield made
+
+
+def render(person: Person, takes: int = 2) -> str:
+    """Render takes that can be heard, and return their job."""
+    person.models.draft.change(takes=takes)
+    person.click("render")
+    person.wait_for_takes(takes)
+    for row in person.studio.takes.rows:
+        soundfile.write(row.path, np.full((48_000, 2), 0.1 * (1 + row.index)), 48_000)
+    return person.studio.takes.job_id
+
+
+def hear(person: Person, key: str) -> None:
+    """Play a take by its key."""
+    hearing = person.studio.hearing
+    person.window.view.setFocus()
+    person.press(key)
+    wanted = hearing.shown[int(key) - 1].index
+    person.wait(lambda: hearing.playing == Choice(kind=Kind.TAKE, index=wanted), f"take {key}")
+
+
+def test_in_a_blind_test_nothing_that_is_seen_tells_which_take_is_heard(
+    audible: SoundServer, person: Person
+) -> None:
+    job_id = render(person)
+    region, history, view = person.studio.region, person.models.history, person.window.view
+    hear(person, "1")
+    person.wait(lambda: region.shown is Shown.TAKE, "the take on screen")
+    person.wait(lambda: history.job_index(job_id).data(TAKE_ROLE) is not None, "it in the history")
+    person.press("Ctrl+Alt+B")
+    veil = person.see(QLabel, "veil")
+    assert veil.isVisible() and veil.text() == "Blind test: hidden until you reveal the takes"
+    for key in ("1", "2"):
+        hear(person, key)
+        assert (region.shown, region.compared_path) == (Shown.ORIGINAL, "")
+    assert not view.canvas.isVisible() and not view.overview.isVisible()
+    assert history.job_index(job_id).data(TAKE_ROLE) is None
+    person.shoot("blind test")
+    person.click("choose blindly")
+    assert veil.isVisible()
+    person.click("reveal")
+    assert not veil.isVisible() and view.canvas.isVisible()
+    person.wait(lambda: region.shown is Shown.TAKE, "the take on screen again")
+    assert history.job_index(job_id).data(TAKE_ROLE) is not None
