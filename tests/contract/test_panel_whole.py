@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from PyQt6.QtWidgets import QLabel
+from PyQt6.QtWidgets import QLabel, QProgressBar
 from pytestqt.qtbot import QtBot
 
 from daw_bridge.service.presence import alone, announce
@@ -82,3 +82,43 @@ def test_in_a_blind_test_nothing_that_is_seen_tells_which_take_is_heard(
     assert not veil.isVisible() and view.canvas.isVisible()
     person.wait(lambda: region.shown is Shown.TAKE, "the take on screen again")
     assert history.job_index(job_id).data(TAKE_ROLE) is not None
+
+
+def test_a_window_that_is_opened_again_shows_the_job_that_runs_on_its_sound(
+    qtbot: QtBot, service: Served
+) -> None:
+    service.call(lambda: setattr(service.manner, "steps", 12))
+    with panel_of(qtbot, service, GROOVE) as before:
+        before.wait_for_sound()
+        before.wait_for_engine()
+        before.say("a flute")
+        before.models.draft.change(takes=2)
+        service.hold()
+        before.click("render")
+        before.wait(lambda: bool(before.studio.takes.job_id), "the job")
+        job_id = before.studio.takes.job_id
+    with panel_of(qtbot, service) as after:
+        after.wait(lambda: after.studio.takes.job_id == job_id, "the same job")
+        progress = after.see(QProgressBar, "job progress")
+        after.wait(progress.isVisible, "its progress")
+        assert after.studio.job_region is not None
+        service.call(lambda: setattr(service.manner, "step_s", 0.02))
+        service.release()
+        after.wait(lambda: after.studio.previews.newest is not None, "a preview")
+        after.wait_for_takes(2)
+
+
+def test_a_job_of_another_sound_is_left_in_the_queue(
+    qtbot: QtBot, service: Served, person: Person, tmp_path: Path
+) -> None:
+    service.hold()
+    person.click("render")
+    person.wait(lambda: bool(person.studio.takes.job_id), "the job")
+    other = tmp_path / "other.wav"
+    soundfile.write(other, np.zeros((48_000, 2)), 48_000)
+    person.models.incoming.receive([str(other)])
+    person.wait_for_sound(other)
+    person.wait(lambda: len(person.models.jobs.running) == 1, "it in the queue")
+    qtbot.wait(200)
+    assert not person.studio.takes.job_id
+    service.release()

@@ -78,6 +78,10 @@ class JobsModel(QAbstractListModel):
     def waiting_count(self) -> int:
         return self._board.waiting_count
 
+    def unfinished(self, most_waiting: int) -> list[str]:
+        """Return the jobs that run, then the first of those that wait."""
+        return [*self._board.running, *self._board.waiting[:most_waiting]]
+
     def rows(self) -> list[JobRow]:
         return [self._board[job_id] for job_id in self._shown if job_id in self._board]
 

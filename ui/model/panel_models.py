@@ -24,6 +24,7 @@ from ui.model.models import ModelsModel
 from ui.model.past import PastTake
 from ui.model.presets import PresetsModel
 from ui.model.prompts import PromptHistory
+from ui.model.rejoining import Rejoin
 from ui.model.sending import SendBack
 from ui.model.store import Store
 from ui.model.studio import Studio
@@ -50,6 +51,7 @@ class PanelModels(QObject):
         self.chains = ChainsModel(self.link, self.draft, self)
         self.models = ModelsModel(self.link, self)
         self.jobs = JobsModel(self.link, self)
+        self.rejoin = Rejoin(self.link, self.jobs, self.studio, self)
         self.history = HistoryModel(self.link, self.draft, self)
         self.incoming = Incoming(self.link, self.draft, self.store, self)
         self.sending = SendBack(self.link, self)

@@ -57,6 +57,11 @@ class Selection(QObject):
         self._region.open(region.path)
 
     @property
+    def is_opening(self) -> bool:
+        """Tell whether another sound is about to take the place of the one that is open."""
+        return self._pending is not None
+
+    @property
     def region_span(self) -> TimeSpan | None:
         """Return what of the file the draft's region is; None where it is all of it."""
         region = self._draft.draft.region
