@@ -203,6 +203,7 @@ def test_a_deletion_says_first_what_goes(
     qtbot.waitUntil(lambda: view.findChild(QMessageBox, "history delete") is not None, timeout=WAIT_MS)
     box = view.findChild(QMessageBox, "history delete")
     assert box is not None
+    assert box.text() == 'Delete "warm rain" (New sound, 2 takes)?'
     assert box.informativeText() == f"To be removed from the disk: 2 takes in 4 files, {total_mb:.1f} MB."
     cancel = box.defaultButton()
     assert cancel is not None

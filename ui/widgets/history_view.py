@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PyQt6.QtCore import QModelIndex, QPoint, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QPainter, QPaintEvent, QPalette
 from PyQt6.QtWidgets import (
@@ -38,6 +40,7 @@ from ui.widgets.two_lines import Lines, TwoLineDelegate, paint_hint, tint
 VARY_AMOUNT, VARY_TAKES = 0.3, 4
 GIB = 1024**3
 _TYPING_MS = 250
+_MOST_PROMPT = 80
 _CONTEXT = "history"
 _ON_TAKES = ("recall", "vary", "again", "star", "drop", "copy", "folder", "reveal", "hear")
 
@@ -207,14 +210,15 @@ class HistoryView(QWidget):
 
     def _delete(self) -> None:
         if (job := self.job) is not None:
-            self._model.weigh(job.id, self._ask_to_delete)
+            self._model.weigh(job.id, partial(self._ask_to_delete, job))
 
-    def _ask_to_delete(self, weight: Weight) -> None:
+    def _ask_to_delete(self, job: PastJob, weight: Weight) -> None:
         box = QMessageBox(self)
         box.setObjectName("history delete")
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setIcon(QMessageBox.Icon.Warning)
-        box.setText(self.tr("Delete this job?"))
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(_question(job, weight.takes))
         box.setInformativeText(_weighed(weight))
         delete = box.addButton(self.tr("Delete"), QMessageBox.ButtonRole.DestructiveRole)
         assert delete is not None
@@ -333,6 +337,15 @@ def _take_lines(number: int, take: PastTake | None) -> Lines:
         kind="warn" if gone else "faint",
         mark=mark,
     )
+
+
+def _question(job: PastJob, takes: int) -> str:
+    """Ask whether a job is to be deleted, so that one knows which."""
+    what, count = task_name(job.task), counted_takes(takes)
+    if not job.prompt:
+        return said("Delete the job without a prompt (%1, %2)?", what, count)
+    prompt = job.prompt if len(job.prompt) <= _MOST_PROMPT else f"{job.prompt[: _MOST_PROMPT - 3]}..."
+    return said('Delete "%3" (%1, %2)?', what, count, prompt)
 
 
 def _weighed(weight: Weight) -> str:
