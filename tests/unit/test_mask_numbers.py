@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from engine.errors import SpecError
 from engine.types import BrushShape, MaskOp, RectShape, TimeSpan
 from ui.model.mask_edit import MaskEdit
-from ui.model.mask_numbers import bounds_from, edges_text, hz_of, hz_text, time_of, time_text, told
+from ui.model.mask_numbers import bounds_from, edges_text, hz_of, hz_text, time_of, time_text
 from ui.model.mask_shapes import Bounds, Extent
 from ui.model.shape_list import ShapeList
 from ui.sound.beats import BeatGrid
@@ -118,11 +118,6 @@ def test_bounds_that_hold_nothing_are_refused(edges: tuple[str, str, str, str], 
 
 def test_a_rectangle_may_be_said_to_end_after_the_sound() -> None:
     assert bounds_from("9", "11", "", "", None, 10.0).end_s == 10.0
-
-
-def test_an_error_is_told_in_sentences() -> None:
-    assert told(SpecError("that is wrong", "Do this.").info) == "That is wrong. Do this."
-    assert told(SpecError("That is wrong.").info) == "That is wrong."
 
 
 def test_shapes_are_listed_in_words() -> None:

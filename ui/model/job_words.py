@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QCoreApplication
 
 from daw_bridge.jobs.state import JobState
+from ui.model.advice import advised
 
 if TYPE_CHECKING:
     from engine.types import ErrorInfo
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"^/ldm/\d+/\S+: ")
 # Other first words may be names, which are as they are.
-_BEGINNINGS = frozenset({"a", "an", "cannot", "it", "no", "nothing", "the", "there", "this"})
+_BEGINNINGS = frozenset({"a", "an", "cannot", "it", "no", "not", "nothing", "only", "the", "there", "this"})
 _MINUTE_S, _HOUR_S = 60, 3600
 _MB = 1e6
 
@@ -86,12 +87,19 @@ def size(total_bytes: float) -> str:
 
 def sentence(error: ErrorInfo) -> str:
     """Return what went wrong and what to do about it, as one reads it, without the protocol's own words."""
-    message = _ADDRESS.sub("", error.message)
+    hint = "" if error.hint.startswith("Usage: /") else error.hint
+    return sentences(_ADDRESS.sub("", error.message), hint)
+
+
+def sentences(message: str, hint: str) -> str:
+    """Return a message and what to do about it, in words of the panel."""
     if message.split(" ", 1)[0] in _BEGINNINGS:
         message = message[:1].upper() + message[1:]
-    ended = message if message.endswith((".", "!", "?")) else f"{message}."
-    hint = "" if error.hint.startswith("Usage: /") else error.hint
-    return f"{ended} {hint}".strip()
+    return advised(" ".join(_ended(part) for part in (message, hint) if part))
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
 def _progress(row: JobRow) -> str:

@@ -21,7 +21,7 @@ from daw_bridge.jobs.state import JobState
 from daw_bridge.messages.jobs import MAX_LISTED, Cancel, JobInfo, JobList, JobListDone, JobMove, JobRetry
 from ui.connection.link import Link
 from ui.model.job_board import MOST_ENDED, JobBoard, JobEvent, JobRow
-from ui.model.job_words import shown
+from ui.model.job_words import sentence, shown
 
 if TYPE_CHECKING:
     from daw_bridge.messages.base import Request
@@ -328,4 +328,4 @@ class JobsModel(QAbstractListModel):
 def _tip(row: JobRow) -> str:
     if row.error is None:
         return row.prompt
-    return f"{row.error.message}\n{row.error.hint}".strip()
+    return sentence(row.error)

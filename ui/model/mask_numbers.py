@@ -6,7 +6,7 @@ import math
 import re
 
 from engine.errors import SpecError
-from engine.types import ErrorInfo, TimeSpan
+from engine.types import TimeSpan
 from ui.model.mask_shapes import Bounds
 from ui.sound.beats import BeatGrid
 from ui.sound.notes import note_hz, note_name
@@ -120,12 +120,6 @@ def band_text(bounds: Bounds) -> str:
     if bounds.low_hz == 0.0 and bounds.high_hz is None:
         return ""
     return f"{hz_text(bounds.low_hz)} to {hz_text(bounds.high_hz)}"
-
-
-def told(error: ErrorInfo) -> str:
-    """Return an error as sentences: what is wrong, and what to do."""
-    message = error.message[:1].upper() + error.message[1:].rstrip(".")
-    return f"{message}. {error.hint}".strip()
 
 
 def _plain(value: float) -> str:

@@ -20,6 +20,7 @@ from daw_bridge.daws.findings import Finding, Verdict
 from ui.look.scale import Size, Space, Type, font
 from ui.look.theme import icon
 from ui.model.checkup import CheckupModel, CheckupState
+from ui.model.job_words import sentences
 
 _SIGNS = {Verdict.OK: "check-circle", Verdict.WARNING: "alert", Verdict.FAILED: "close-circle"}
 
@@ -97,7 +98,7 @@ class CheckupDialog(QDialog):
         sign.setAccessibleName(finding.verdict.value)
         subject = QLabel(finding.subject)
         subject.setFont(font(Type.BODY, is_bold=True))
-        message = QLabel(" ".join(filter(None, (f"{finding.message}.", finding.hint))))
+        message = QLabel(sentences(finding.message, finding.hint))
         message.setWordWrap(True)
         message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         grid.addWidget(sign, 0, 0)

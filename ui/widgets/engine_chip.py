@@ -9,6 +9,7 @@ from daw_bridge.service.config import VERSION
 from ui.connection.link import Link, is_of_another_version
 from ui.connection.status import LinkState, LinkStatus
 from ui.look.scale import Space
+from ui.model.job_words import sentence
 
 _KINDS = {
     LinkState.SEARCHING: "warn",
@@ -42,7 +43,7 @@ class EngineChip(QWidget):
         status = self._link.status
         self._label.setText(self._text(status))
         error = status.error
-        self._label.setToolTip(f"{error.message}. {error.hint}" if error else self._whereabouts(status))
+        self._label.setToolTip(sentence(error) if error else self._whereabouts(status))
         self._label.setProperty("kind", "warn" if self._is_outdated(status) else _KINDS[status.state])
         style = self._label.style()
         assert style is not None

@@ -8,7 +8,7 @@ from daw_bridge.jobs.state import JobState
 from ui.connection.link import Link
 from ui.look.scale import Space
 from ui.model.job_board import JobRow
-from ui.model.job_words import shown
+from ui.model.job_words import sentence, shown
 from ui.model.jobs import JobsModel
 from ui.model.keys import ActionInfo
 from ui.model.takes import TakesModel
@@ -80,5 +80,5 @@ class JobBar(QFrame):
 
 def _told(row: JobRow) -> str:
     if row.state is JobState.FAILED and row.error is not None:
-        return f"{shown(row)}: {row.error.message}. {row.error.hint}".strip()
+        return f"{shown(row)}: {sentence(row.error)}"
     return shown(row)

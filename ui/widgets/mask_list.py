@@ -21,8 +21,9 @@ from PyQt6.QtWidgets import (
 from engine.errors import SpecError
 from engine.types import MaskOp, RectShape, Shape, TimeSpan
 from ui.look.scale import Space
+from ui.model.job_words import sentence
 from ui.model.mask_edit import MaskEdit
-from ui.model.mask_numbers import bounds_from, edges_text, told
+from ui.model.mask_numbers import bounds_from, edges_text
 from ui.model.mask_shapes import Bounds, edges_of
 from ui.model.shape_list import ShapeList
 from ui.sound.beats import BeatGrid
@@ -214,7 +215,7 @@ class MaskNumbers(QWidget):
         try:
             bounds = bounds_from(start, end, low, high, self._beats, self._edit.extent.duration_s)
         except SpecError as error:
-            self._trouble.setText(told(error.info))
+            self._trouble.setText(sentence(error.info))
             self._trouble.show()
             return None
         self._trouble.hide()

@@ -11,10 +11,11 @@ from PyQt6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSizePolicy, QT
 
 from engine.types import ErrorInfo, MaskOp
 from ui.look.scale import Size, Space
+from ui.model.job_words import sentence
 from ui.model.keys import ActionInfo
 from ui.model.mask_cells import MaskCells
 from ui.model.mask_edit import MAX_FEATHER_HZ, MAX_FEATHER_S, MaskEdit
-from ui.model.mask_numbers import band_text, hz_text, span_text, time_text, told
+from ui.model.mask_numbers import band_text, hz_text, span_text, time_text
 from ui.model.mask_pen import LEAST_TIP_HZ, LEAST_TIP_S, MOST_TIP_HZ, MOST_TIP_S, PenModel, Tool
 from ui.sound.beats import BeatGrid
 from ui.widgets.actions import Actions
@@ -296,7 +297,7 @@ class MaskTools(QWidget):
         self._where.setToolTip(told_now)
 
     def _refuse(self, error: ErrorInfo) -> None:
-        self._say(told(error))
+        self._say(sentence(error))
 
     def _say(self, text: str) -> None:
         self._message.setText(text)

@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayou
 
 from ui.look.scale import Space
 from ui.look.theme import colours, look
+from ui.model.job_words import sentence
 from ui.model.region import RegionModel
 from ui.sound.scales import FrequencyScale
 from ui.widgets.actions import Actions
@@ -191,4 +192,4 @@ class TroubleBar(QFrame):
         self.setVisible(trouble is not None)
         self._buttons["reload"].setVisible(self._model.is_changed)
         if trouble is not None:
-            self._text.setText(f"{trouble.message}. {trouble.hint}".strip())
+            self._text.setText(sentence(trouble))

@@ -21,6 +21,7 @@ from ui.look.scale import Space, number_font
 from ui.look.theme import icon, look
 from ui.model.blind import BlindState
 from ui.model.hearing import Hearing
+from ui.model.job_words import sentence
 from ui.model.keys import ActionInfo
 from ui.model.listening import Choice, Kind
 from ui.widgets.actions import Actions
@@ -127,8 +128,7 @@ class Transport(QWidget):
         trouble = self._hearing.trouble
         self._trouble.setVisible(trouble is not None)
         if trouble is not None:
-            message = trouble.message[:1].upper() + trouble.message[1:]
-            self._trouble.setText(f"{message}. {trouble.hint}")
+            self._trouble.setText(sentence(trouble))
 
     def _show_position(self) -> None:
         self._position.setText(time_text(self._hearing.playhead_s))

@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import (
 from engine.types import ErrorInfo
 from ui.look.scale import Space, Type
 from ui.model.chains import ChainsModel
+from ui.model.job_words import sentence
 from ui.widgets.say.effect_card import EffectCard
 from ui.widgets.say.effect_finder import EffectFinder
 from ui.widgets.say.fields import shrink
@@ -172,7 +173,7 @@ class ChainEditor(QWidget):
             card.show_effect()
 
     def _tell(self, error: ErrorInfo) -> None:
-        self._trouble.setText(f"{error.message}. {error.hint}".strip())
+        self._trouble.setText(sentence(error))
         self._trouble.show()
 
 

@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QFrame, QLineEdit, QVBoxLayout, QWidget
 from ui.look.scale import Space
 from ui.model.chains import ChainsModel
 from ui.model.effects import ChainEffect, EffectParameter
+from ui.model.job_words import sentence
 from ui.widgets.say.effect_values import EffectValue
 from ui.widgets.say.parts import IconButton, row_of, text_of
 
@@ -127,7 +128,7 @@ class EffectCard(QFrame):
         made = QWidget()
         column = QVBoxLayout(made)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(text_of(f"{error.message}. {error.hint}", "bad", wraps=True))
+        column.addWidget(text_of(sentence(error), "bad", wraps=True))
         again = IconButton(
             self._named("again"),
             "refresh",

@@ -18,6 +18,7 @@ from engine.types import ErrorInfo
 from ui.look.scale import Space, Type
 from ui.model.chains import ChainsModel
 from ui.model.effects import Plugin, readable
+from ui.model.job_words import sentence
 from ui.widgets.say.line_list import LineList, put_lines
 from ui.widgets.say.list_keys import ListKeys
 from ui.widgets.say.parts import row_of, text_of
@@ -158,4 +159,4 @@ class EffectFinder(QDialog):
             self._state.setText(told.replace("%2", str(broken)))
 
     def _tell(self, error: ErrorInfo) -> None:
-        self._state.setText(f"{error.message}. {error.hint}".strip())
+        self._state.setText(sentence(error))

@@ -20,7 +20,9 @@ from PyQt6.QtWidgets import (
 
 from engine.types import ErrorInfo
 from ui.look.scale import Space, Type, font
+from ui.model.advice import advised
 from ui.model.draft import DraftModel
+from ui.model.job_words import sentence
 from ui.model.models import Check, Download, ModelInfo, ModelsModel
 from ui.widgets.say.line_list import LineList, put_lines
 from ui.widgets.say.parts import row_of, set_kind, text_of
@@ -257,13 +259,13 @@ class ModelDetails(QWidget):
 
     def _told(self, model: ModelInfo) -> tuple[str, str]:
         if model.problem:
-            return "bad", model.problem
+            return "bad", advised(model.problem)
         if model.is_installed:
             return self._installed_told(model)
         if self._models.download(model.name) is not None:
             return "faint", self.tr("Goes on when this window is closed.")
         if not model.can_pull:
-            return "faint", self.tr("Not to be had by download here: daw-bridge models import FILE.")
+            return "faint", self.tr("Cannot be downloaded; in a terminal: daw-bridge models import FILE.")
         if model.present_bytes:
             present = self.tr("%1 of it have arrived and are kept.")
             return "faint", present.replace("%1", _size(model.present_bytes))
@@ -277,14 +279,14 @@ class ModelDetails(QWidget):
 
     def _check_told(self, check: Check) -> tuple[str, str]:
         if check.error is not None:
-            return "bad", f"{check.error.message} {check.error.hint}".strip()
+            return "bad", sentence(check.error)
         count = len(check.checksums)
         told = self.tr("All %1 files are as they should be (SHA-256):").replace("%1", str(count))
         lines = [f"{name}  {digest[:_SHOWN_DIGITS]}..." for name, digest in sorted(check.checksums.items())]
         return "good", "\n".join([told, *lines])
 
     def _tell(self, error: ErrorInfo) -> None:
-        self._trouble.setText(f"{error.message} {error.hint}".strip())
+        self._trouble.setText(sentence(error))
 
 
 def _size(size_bytes: int) -> str:

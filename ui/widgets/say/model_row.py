@@ -5,6 +5,7 @@ from __future__ import annotations
 from PyQt6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from ui.look.scale import Space, Type
+from ui.model.advice import advised
 from ui.model.draft import DraftModel
 from ui.model.models import ModelsModel
 from ui.widgets.say.fields import shrink
@@ -63,5 +64,5 @@ class ModelRow(QWidget):
         if model is None:
             return self.tr("This engine has no model %1; choose another one.").replace("%1", name)
         if model.problem:
-            return model.problem
+            return advised(model.problem)
         return "" if model.is_installed else self.tr("%1 is not installed yet.").replace("%1", name)

@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QComboBox, QFileDialog, QInputDialog, QMenu, QToolBu
 from engine.types import ErrorInfo
 from ui.look.scale import Space, Type
 from ui.model.draft import DraftModel
+from ui.model.job_words import sentence
 from ui.model.presets import Preset, PresetsModel
 from ui.widgets.say.fields import shrink
 from ui.widgets.say.handling import Handling
@@ -126,7 +127,7 @@ class PresetBar(QWidget):
         self.box.setCurrentIndex(-1 if current is None else self.box.findData(current.name))
 
     def _tell(self, error: ErrorInfo) -> None:
-        self._say(f"{error.message}. {error.hint}".strip())
+        self._say(sentence(error))
 
     def _say(self, text: str) -> None:
         self._trouble.setText(text)
