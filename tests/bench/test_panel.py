@@ -23,6 +23,7 @@ from tests.bench.report import Report, Row
 from tests.bench.test_panel_view import GAP_GOAL_MS, Gaps, hour, scroll_and_zoom, until
 from tests.contract.services import served
 from tests.end2end.homes import Home
+from tests.end2end.panels import was_opened
 from ui.app import Options, Panel
 
 __all__ = ["hour"]
@@ -73,6 +74,7 @@ def test_it_never_waits_while_it_renders_scrolls_and_paints(
     home = Home(tmp_path / "home")
     for name in ("DAW_BRIDGE_HOME", "DAW_BRIDGE_MODELS", "PYTHONPATH"):
         monkeypatch.setenv(name, home.environment[name])
+    was_opened(home.folders)
     panel = Panel(home.folders, Options(path=str(hour)))
     try:
         panel.window.show()
@@ -115,6 +117,7 @@ def report_gaps(panel: Panel, report: Report) -> None:
 def test_many_jobs_leave_nothing_behind(qtbot: QtBot, tmp_path: Path, report: Report) -> None:
     with served(tmp_path) as running, alone(running.folders.runtime) as place:
         announce(place, running.info)
+        was_opened(_folders(tmp_path))
         panel = Panel(_folders(tmp_path), Options())
         try:
             panel.window.show()

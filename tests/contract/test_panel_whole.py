@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from PyQt6.QtWidgets import QLabel, QProgressBar
+from PyQt6.QtWidgets import QDialog, QFrame, QLabel, QProgressBar, QPushButton
 from pytestqt.qtbot import QtBot
 
 from daw_bridge.service.presence import alone, announce
@@ -122,3 +124,47 @@ def test_a_job_of_another_sound_is_left_in_the_queue(
     qtbot.wait(200)
     assert not person.studio.takes.job_id
     service.release()
+
+
+def doctor_that_finds(monkeypatch: pytest.MonkeyPatch, log: Path, *verdicts: str) -> None:
+    """Let check-ups find this, and note that they ran."""
+    findings = [
+        {"verdict": verdict, "subject": f"part {place}", "message": "looked at", "hint": "", "fix": []}
+        for place, verdict in enumerate(verdicts)
+    ]
+    lines = "\n".join(map(json.dumps, findings))
+    code = f"open({str(log)!r}, 'a').write('ran\\n'); print({lines!r})"
+    monkeypatch.setattr("ui.model.checkup.module_command", lambda *_: (sys.executable, "-c", code))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "told"),
+    [
+        (("ok", "ok"), "Ready"),
+        (("ok", "warning"), "1 thing to look at"),
+        (("failed", "ok", "warning"), "2 things to look at"),
+    ],
+)
+def test_the_very_first_window_looks_by_itself_whether_all_is_there(
+    qtbot: QtBot,
+    service: Served,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    verdicts: tuple[str, ...],
+    told: str,
+) -> None:
+    log = tmp_path / "ran"
+    doctor_that_finds(monkeypatch, log, *verdicts)
+    monkeypatch.setattr("ui.model.panel_models.FIRST_LOOK_MS", 50)
+    with panel_of(qtbot, service, is_first=True) as first:
+        health = first.see(QPushButton, "health")
+        first.wait(lambda: health.text() == told, told)
+        first.click("health")
+        page = first.see(QDialog, "check-up")
+        assert page.findChild(QFrame, "finding part 0") is not None
+        page.close()
+    with panel_of(qtbot, service) as second:
+        second.wait_for_engine()
+        qtbot.wait(150)
+        assert second.see(QPushButton, "health").text().startswith("Check devices")
+    assert log.read_text() == "ran\n"

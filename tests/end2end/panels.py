@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from daw_bridge.service.config import Folders
 from tests.end2end.homes import PATIENCE_S, ROOT
 from ui.app import Options, Panel
+from ui.model.store import SCHEMA_VERSION
 from ui.model.studio import Studio
 
 WAIT_MS = int(PATIENCE_S * 1000)
@@ -96,11 +98,24 @@ class Person:
         return path
 
 
+def was_opened(folders: Folders) -> None:
+    """Let a panel of these folders be not the first one."""
+    kept = folders.state / "panel.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps({"schema_version": SCHEMA_VERSION}), encoding="utf-8")
+
+
 @contextmanager
 def panel_of(
-    qtbot: QtBot, home: Lived, path: Path | None = None, *, is_edit: bool = False
+    qtbot: QtBot, home: Lived, path: Path | None = None, *, is_edit: bool = False, is_first: bool = False
 ) -> Iterator[Person]:
-    """Open a panel in a home; it is closed as a user closes it."""
+    """Open a panel in a home; it is closed as a user closes it.
+
+    Unless is_first, it was open there before: at the very first start it looks whether all is there.
+    """
+    if not is_first:
+        was_opened(home.folders)
     panel = Panel(home.folders, Options(path=str(path) if path else "", edit=is_edit))
     person = Person(qtbot, panel)
     panel.window.resize(1400, 900)

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from daw_bridge.daws.findings import Verdict
 from tests.end2end.homes import PATIENCE_S, Home
 from ui.model.checkup import CheckupModel, CheckupState
+from ui.model.job_words import counted_things
 from ui.widgets.checkup_page import CheckupDialog
 
 WAIT_MS = int(PATIENCE_S * 1000)
@@ -44,7 +45,7 @@ def test_scripts_that_a_host_lacks_are_found_and_installed_by_a_click(
     result = dialog.findChild(QLabel, "check-up result")
     assert result is not None
     count = len(model.checkup.to_look_at)
-    assert result.text() == ("All is well" if not count else f"{count} thing(s) to look at")
+    assert result.text() == ("All is well" if not count else counted_things(count))
 
 
 def test_a_check_up_that_cannot_start_says_so(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,11 @@ def counted_takes(count: int) -> str:
     return said("1 take") if count == 1 else said("%1 takes", count)
 
 
+def counted_things(count: int) -> str:
+    """Return how much of a check-up there is to look at."""
+    return said("1 thing to look at") if count == 1 else said("%1 things to look at", count)
+
+
 def stage_name(stage: str) -> str:
     names = {
         "load": "Loads the model",

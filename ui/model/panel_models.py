@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from daw_bridge.service.config import Folders
 from engine.types import Region
@@ -31,6 +31,8 @@ from ui.model.studio import Studio
 from ui.model.takes import TakeRow
 
 VARY = 0.3
+# The window is to be seen and the service to be started first.
+FIRST_LOOK_MS = 1500
 
 
 class PanelModels(QObject):
@@ -58,11 +60,22 @@ class PanelModels(QObject):
         self.checkup = CheckupModel(self)
         self.editing = EditModel(edited, self) if edited else None
         self._past: PastTake | None = None
+        self._is_remote = remote is not None
+        self._first_look = QTimer(self)
+        self._first_look.setSingleShot(True)
+        self._first_look.setInterval(FIRST_LOOK_MS)
+        self._first_look.timeout.connect(self.checkup.look)
         self._connect()
 
     def start(self, path: str = "") -> None:
-        """Look for the service, and open a sound, or else what was open the last time."""
+        """Look for the service, and open a sound, or else what was open the last time.
+
+        At the very first start look a little later whether all is there, too.
+        """
         self.link.start()
+        if self.store.is_new and not self._is_remote:
+            self.store.put("checked up", True)
+            self._first_look.start()
         last = self.draft.draft
         # Nothing is rendered that is not to be seen.
         self.draft.set_region(None)
@@ -76,6 +89,7 @@ class PanelModels(QObject):
 
     def close(self) -> None:
         """End what runs for the window; the service goes on."""
+        self._first_look.stop()
         self.checkup.close()
         if self.editing is not None:
             self.editing.close()

@@ -24,12 +24,14 @@ _LOG = logging.getLogger(__name__)
 class Store(QObject):
     """Keeps JSON values by name; a file that cannot be read is set aside, never overwritten.
 
-    Several panels may share a file: each writes but what it has changed, one after the other.
+    Several panels may share a file: each writes but what it has changed, one after the other. is_new tells
+    that there was none, as at the very first start.
     """
 
     def __init__(self, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._path = path
+        self.is_new = not path.exists()
         self._values = _read(path)
         self._changed: set[str] = set()
         self._background = Background(parent=self)

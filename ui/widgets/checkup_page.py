@@ -20,7 +20,7 @@ from daw_bridge.daws.findings import Finding, Verdict
 from ui.look.scale import Size, Space, Type, font
 from ui.look.theme import icon
 from ui.model.checkup import CheckupModel, CheckupState
-from ui.model.job_words import sentences
+from ui.model.job_words import counted_things, sentences
 
 _SIGNS = {Verdict.OK: "check-circle", Verdict.WARNING: "alert", Verdict.FAILED: "close-circle"}
 
@@ -85,7 +85,7 @@ class CheckupDialog(QDialog):
             case CheckupState.BROKEN:
                 return checkup.trouble
         count = len(checkup.to_look_at)
-        return self.tr("%n thing(s) to look at", "", count) if count else self.tr("All is well")
+        return counted_things(count) if count else self.tr("All is well")
 
     def _row(self, finding: Finding) -> QWidget:
         row = QFrame()

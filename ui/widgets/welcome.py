@@ -14,6 +14,7 @@ from engine.types import Task
 from ui.look.scale import Size, Space, Type, font
 from ui.look.theme import icon, look
 from ui.model.checkup import CheckupState
+from ui.model.job_words import counted_things
 from ui.model.panel_models import PanelModels
 
 EXAMPLE = Path("examples") / "groove.flac"
@@ -103,14 +104,22 @@ class Welcome(QFrame):
             case CheckupState.IDLE if not checkup.findings:
                 text = self.tr("Check devices, models, plug-ins and DAW scripts")
             case CheckupState.IDLE:
-                text = self.tr("%n thing(s) to look at", "", count) if count else self.tr("All is well")
+                text = counted_things(count) if count else self.tr("Ready")
         self._health.setText(text)
         self._health.setAccessibleName(text)
+        self._paint_health()
+
+    def _paint_health(self) -> None:
+        checkup = self._models.checkup.checkup
+        is_known = checkup.state is CheckupState.IDLE and bool(checkup.findings)
+        known = "alert" if checkup.to_look_at else "check-circle"
+        self._health.setIcon(icon(known if is_known else "stethoscope"))
+        self._health.setToolTip(self.tr("Opens the check-up: what was found of each part"))
 
     def _paint(self) -> None:
         for button, icon_name in self._buttons:
             button.setIcon(icon(icon_name))
-        self._health.setIcon(icon("stethoscope"))
+        self._paint_health()
 
 
 def _do(done: Callable[[], None], _: object) -> None:
