@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from PyQt6.QtCore import QPoint, QRect
 from PyQt6.QtWidgets import QDialog, QFrame, QLabel, QProgressBar, QPushButton
 from pytestqt.qtbot import QtBot
 
 from daw_bridge.service.presence import alone, announce
-from engine.types import TimeSpan
+from engine.types import Task, TimeSpan
 from tests.contract.services import Served, served
 from tests.contract.test_auditioner import SoundServer, audible, server
 from tests.end2end.panels import GROOVE, Person, panel_of
@@ -168,3 +170,26 @@ def test_the_very_first_window_looks_by_itself_whether_all_is_there(
         qtbot.wait(150)
         assert second.see(QPushButton, "health").text().startswith("Check devices")
     assert log.read_text() == "ran\n"
+
+
+@pytest.mark.parametrize("size", [(800, 600), (1280, 800)])
+def test_no_part_of_the_window_lies_over_another_while_a_job_runs(
+    qtbot: QtBot, service: Served, person: Person, size: tuple[int, int]
+) -> None:
+    window = person.window
+    person.models.draft.set_task(Task.INPAINT)
+    window.resize(*size)
+    service.call(lambda: setattr(service.manner, "steps", 12))
+    service.call(lambda: setattr(service.manner, "step_s", 0.02))
+    person.click("render")
+    person.wait(window.preview.isVisible, "a preview")
+    service.hold()
+    qtbot.wait(50)
+    parts = [window.tools, window.view, window.transport, window.job, window.preview, window.takes]
+    places = [QRect(part.mapTo(window, QPoint()), part.size()) for part in parts]
+    for above, below in pairwise(places):
+        assert above.bottom() < below.top()
+    for part in parts:
+        assert part.height() >= part.minimumSizeHint().height(), part.objectName()
+    assert window.view.canvas.height() >= 100
+    service.release()

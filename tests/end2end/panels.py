@@ -92,6 +92,8 @@ class Person:
 
     def shoot(self, name: str) -> Path:
         """Keep a picture of the window among what a run of the tests leaves behind."""
+        # What was shown or hidden just now has its place a moment later.
+        QApplication.processEvents()
         SHOTS.mkdir(parents=True, exist_ok=True)
         path = SHOTS / f"{name.replace(' ', '-')}.png"
         self.window.grab().save(str(path))

@@ -25,10 +25,11 @@ from ui.model.pictures import PlacedTile
 from ui.model.region import RegionModel
 from ui.model.store import Store
 from ui.sound.model_grid import ModelGrid
+from ui.sound.peaks import Columns
 from ui.sound.scales import FrequencyScale, ScaleKind
 from ui.widgets.actions import Actions
 from ui.widgets.region_view import RegionView
-from ui.widgets.spectrogram_item import coloured, composed
+from ui.widgets.spectrogram_item import colour_table, coloured, composed
 from ui.widgets.time_axes import clock, nice_time_step
 
 LEFT, MIDDLE, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.NoButton
@@ -466,3 +467,19 @@ def test_a_tempo_that_is_typed_draws_times_to_its_beats(qtbot: QtBot, view: Regi
     # Beats are half a second apart, from 0.25 s on; close by, there are parts of beats.
     assert view.model.snapped(0.26) == pytest.approx(0.25)
     assert view.model.snapped(0.74) == pytest.approx(0.75)
+
+
+def test_what_is_not_known_yet_is_dark_and_has_no_wave(
+    view: RegionView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low_NC, high_NC = np.full((2, 10), np.inf, np.float32), np.full((2, 10), -np.inf, np.float32)
+    unknown = Columns(low_NC=low_NC, high_NC=high_NC, rms_NC=np.zeros((2, 10), np.float32))
+    monkeypatch.setattr(view.model.pictures, "columns", lambda *_: unknown)
+    monkeypatch.setattr(view.model.pictures, "spectrogram", list)
+    look().use(Theme.LIGHT)
+    picture = view.canvas.grab().toImage()
+    display = view.model.display
+    darkest = colour_table(display.colour_map, display.floor_db, display.range_db)[0]
+    assert picture.pixelColor(place(view, 0.5).toPoint()).rgb() == darkest
+    quarter = view.canvas.mapFromScene(view.waveform_box.mapViewToScene(pg.Point(0.5, 1.25)))
+    assert picture.pixelColor(quarter) == QColor(LIGHT.field)

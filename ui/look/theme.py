@@ -144,6 +144,7 @@ QLabel[kind="bad"] {{ color: {colours.bad}; }}
 QPushButton, QToolButton {{ min-height: {Size.CONTROL - 8}px; padding: 3px {Space.SMALL}px;
   border: 1px solid {colours.line}; border-radius: {Size.RADIUS}px; background: {colours.panel}; }}
 QToolButton {{ padding: 3px {Space.TIGHT}px; }}
+#qt_toolbar_ext_button {{ padding: 0; border: 0; qproperty-icon: url({_image("more", colours)}); }}
 QPushButton:hover, QToolButton:hover {{ border-color: {colours.accent}; }}
 QPushButton:checked, QToolButton:checked {{ border-color: {colours.accent}; color: {colours.accent};
   background: {tint}; }}

@@ -64,6 +64,11 @@ class MaskCells(QObject):
         return self._region or self._edit.extent.span
 
     @property
+    def is_part(self) -> bool:
+        """Tell whether only a part of the sound is chosen."""
+        return self._region is not None
+
+    @property
     def is_settled(self) -> bool:
         """Tell whether the last count is of what is drawn now."""
         return not self._is_busy and self._counted is not None

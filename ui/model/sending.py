@@ -24,7 +24,10 @@ _HOSTS = {"ardour": "Ardour", "reaper": "REAPER", "audacity": "Audacity"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a job's takes belong; reason says in a sentence why nobody knows, empty where one does."""
+    """Where a job's takes belong; reason says in a sentence why nobody knows, empty where one does.
+
+    is_of_daw tells whether a DAW asked for the job, as far as is known.
+    """
 
     job_id: str
     host: str = ""
@@ -32,6 +35,7 @@ class Target:
     position_s: float = 0.0
     tempo_bpm: float | None = None
     reason: str = ""
+    is_of_daw: bool = True
 
     @property
     def is_known(self) -> bool:
@@ -104,7 +108,7 @@ class SendBack(QObject):
             return
         anchor = (job.get("spec", {}).get("region") or {}).get("anchor")
         if not anchor:
-            self._set(Target(job_id=job["id"], reason=_NOT_OF_A_DAW))
+            self._set(Target(job_id=job["id"], reason=_NOT_OF_A_DAW, is_of_daw=False))
             return
         target = partial(
             Target,

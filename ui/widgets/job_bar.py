@@ -51,8 +51,8 @@ class JobBar(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(Space.SMALL, Space.TIGHT, Space.SMALL, Space.TIGHT)
         row.setSpacing(Space.SMALL)
-        row.addWidget(self._text, 1)
-        row.addWidget(self._bar, 1)
+        row.addWidget(self._text, 3)
+        row.addWidget(self._bar, 2)
         row.addWidget(button)
         link.status_changed.connect(self._show)
         for signal in (jobs.counted, jobs.dataChanged, jobs.rowsInserted, takes.changed):

@@ -280,7 +280,9 @@ class MaskTools(QWidget):
     def _renew_amount(self) -> None:
         counted = self._cells.counted
         if counted is None or counted.count == 0:
-            self._amount.setText(self.tr("Nothing masked"))
+            is_selection = not self._edit.shapes and self._cells.is_part
+            text = self.tr("The selection is the mask") if is_selection else self.tr("Nothing masked")
+            self._amount.setText(text)
             return
         share = self.tr("{0} % of the region").format(f"{100 * counted.share:.1f}")
         cells = self.tr("{0} of {1} cells").format(counted.count, counted.cells_HW.size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyqtgraph as pg
 from PyQt6.QtCore import QEvent, Qt, pyqtSignal
-from PyQt6.QtGui import QNativeGestureEvent
+from PyQt6.QtGui import QNativeGestureEvent, QResizeEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ui.look.scale import Space
@@ -24,6 +24,7 @@ from ui.widgets.view_marks import BeatMarks, ModelGridMark, SelectionMark, TimeL
 from ui.widgets.waveform_item import WaveformItem
 
 _AXIS_PX = 46
+_WITH_OVERVIEW_PX = 280
 _WAVEFORM_ROW, _SPECTROGRAM_ROW = 1, 2
 
 
@@ -59,9 +60,17 @@ class RegionView(QWidget):
 
     def veil(self, is_on: bool) -> None:
         """Hide the sound, and say why: it would tell which take is heard."""
-        for part in (self.overview, self.canvas):
-            part.setVisible(not is_on)
+        self.canvas.setHidden(is_on)
         self._veil.setVisible(is_on)
+        self._show_overview()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._show_overview()
+
+    def _show_overview(self) -> None:
+        """Leave the overview out where there is too little room for what can be painted on."""
+        self.overview.setVisible(self.height() >= _WITH_OVERVIEW_PX and self._veil.isHidden())
 
     def _made_veil(self) -> QLabel:
         label = QLabel(self.tr("Blind test: hidden until you reveal the takes"))

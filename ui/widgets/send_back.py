@@ -47,4 +47,5 @@ class SendBackBar(QWidget):
         target = self._model.target
         self._action.setEnabled(target is not None and target.is_known)
         self._told.setText("" if target is None else target.told)
-        self.setVisible(target is not None)
+        # Most jobs are of no DAW: nothing is said of what nobody asked for.
+        self.setVisible(target is not None and target.is_of_daw)

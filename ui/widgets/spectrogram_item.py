@@ -61,10 +61,10 @@ class SpectrogramItem(pg.GraphicsObject):
             painter.restore()
 
     def _up_to_date(self, rows: int, columns: int) -> QImage | None:
-        """Return a picture of what is seen, as fine as it is known, or None where nothing is."""
+        """Return a picture of what is seen, as fine as it is known, dark elsewhere; None of no sound."""
         model = self._model
         tiles = model.pictures.spectrogram()
-        if model.facts is None or not tiles:
+        if model.facts is None:
             return None
         made_of = (rows, columns, model.view, model.band, model.display, tuple(tile.key for tile in tiles))
         if made_of != self._made_of:

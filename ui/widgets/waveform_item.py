@@ -101,7 +101,9 @@ class WaveformItem(pg.GraphicsObject):
     def _heights(self, place: QTransform, values: np.ndarray, channel: int, channels: int) -> np.ndarray:
         gain = self._model.display.wave_gain
         middle = channels - channel - 0.5
-        shown = middle + np.clip(gain * values, -1, 1) * _FILLED / 2
+        # What is not known yet has no height.
+        known = np.where(np.isfinite(values), values, np.nan)
+        shown = middle + np.clip(gain * known, -1, 1) * _FILLED / 2
         heights: np.ndarray = place.dy() + place.m22() * shown
         return heights
 

@@ -42,8 +42,10 @@ from ui.widgets.welcome import Welcome
 
 _SMALLEST = (800, 600)
 _FIRST, _SHARE = (1400, 900), 0.92
+# How the sound and the lists share a height that changes.
+_SHARES = (3, 1)
 # So much that something can be seen and painted.
-_LEAST_VIEW_PX = 300
+_LEAST_VIEW_PX = 180
 
 
 class Window(QMainWindow):
@@ -116,15 +118,16 @@ class Window(QMainWindow):
         ):
             self.tabs.addTab(widget, text)
         sound = _column(self.welcome, self.tools, self.view, self.transport, main=self.view)
-        for part in (self.tools, self.transport):
-            part.setContentsMargins(Space.TIGHT, 0, 0, 0)
+        self.tools.setContentsMargins(Space.TIGHT, 0, Space.TIGHT, 0)
+        self.transport.setContentsMargins(Space.TIGHT, 0, 0, 0)
         takes.setContentsMargins(Space.SMALL, Space.TIGHT, Space.SMALL, Space.TIGHT)
         self.view.setMinimumHeight(_LEAST_VIEW_PX)
         self.view.hide()
         self.left = QSplitter(Qt.Orientation.Vertical)
         self.left.addWidget(sound)
         self.left.addWidget(self.tabs)
-        self.left.setStretchFactor(0, 1)
+        for place, share in enumerate(_SHARES):
+            self.left.setStretchFactor(place, share)
         self.whole = QSplitter(Qt.Orientation.Horizontal)
         self.whole.addWidget(self.left)
         self.whole.addWidget(self.say)
