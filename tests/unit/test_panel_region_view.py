@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +11,15 @@ import numpy as np
 import pyqtgraph as pg
 import pytest
 from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
-from PyQt6.QtGui import QColor, QImage, QMouseEvent, QNativeGestureEvent, QPointingDevice, QWheelEvent
+from PyQt6.QtGui import (
+    QColor,
+    QImage,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPainter,
+    QPointingDevice,
+    QWheelEvent,
+)
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -31,6 +40,7 @@ from ui.widgets.actions import Actions
 from ui.widgets.region_view import RegionView
 from ui.widgets.spectrogram_item import colour_table, coloured, composed
 from ui.widgets.time_axes import clock, nice_time_step
+from ui.widgets.waveform_item import WaveformItem
 
 LEFT, MIDDLE, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.NoButton
 PLAIN, CTRL, SHIFT = (
@@ -483,3 +493,22 @@ def test_what_is_not_known_yet_is_dark_and_has_no_wave(
     assert picture.pixelColor(place(view, 0.5).toPoint()).rgb() == darkest
     quarter = view.canvas.mapFromScene(view.waveform_box.mapViewToScene(pg.Point(0.5, 1.25)))
     assert picture.pixelColor(quarter) == QColor(LIGHT.field)
+
+
+def test_the_waveform_uses_each_pixel_of_a_fine_screen(view: RegionView, qtbot: QtBot) -> None:
+    view.model.show(TimeSpan(start_s=0.0, end_s=1.0))
+    view.model.change_display(wave_gain=64.0)
+    complete(view.model, qtbot)
+    picture = QImage(1200, 400, QImage.Format.Format_RGB32)
+    picture.fill(0)
+    picture.setDevicePixelRatio(2.0)
+    painter = QPainter(picture)
+    # As a view does it: a second is 600 pixels of the window, a channel 100, and up is up.
+    painter.translate(0.0, 200.0)
+    painter.scale(600.0, -100.0)
+    WaveformItem(view.model).paint(painter)
+    painter.end()
+    columns = [[picture.pixel(x, y) for y in range(400)] for x in range(1200)]
+    assert any(columns[0]) and any(columns[-1]), "it fills what is seen"
+    changes = [left != right for left, right in pairwise(columns)]
+    assert all(sum(changes[start::2]) > 300 for start in (0, 1)), "noise is another in each pixel"

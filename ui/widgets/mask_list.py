@@ -41,7 +41,7 @@ class MaskList(QWidget):
         self.view = self._made_view()
         self.numbers = MaskNumbers(edit, self)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(Space.SMALL, Space.TIGHT, Space.SMALL, Space.TIGHT)
         column.setSpacing(Space.SMALL)
         column.addWidget(self.view, 1)
         column.addWidget(self.numbers)

@@ -79,7 +79,8 @@ def paint_cells(painter: QPainter, counted: Counted, lens: Lens) -> None:
 def _outline(shape: Drawn, scale: FrequencyScale) -> QPainterPath:
     path = QPainterPath()
     if isinstance(shape, Harmonics):
-        for stroke in shape.strokes:
+        # Lines along each of them would hide what they mark.
+        for stroke in (shape.fundamental, shape.strokes[-1]):
             path.addPath(_outline(stroke, scale))
         return path
     if not isinstance(shape, BrushShape) or len(shape.points) == 1:

@@ -47,15 +47,19 @@ class WaveformItem(pg.GraphicsObject):
         model = self._model
         if model.facts is None:
             return
-        place = painter.transform()
+        device = painter.device()
+        ratio = device.devicePixelRatioF() if device is not None else 1.0
+        # In the screen's own pixels, of which there are several to each of the window's on fine screens.
+        place = painter.transform() * QTransform.fromScale(ratio, ratio)
         seen = place.mapRect(QRectF(model.view.start_s, 0.0, model.view.duration_s, 1.0))
         painter.save()
         painter.resetTransform()
+        painter.scale(1.0 / ratio, 1.0 / ratio)
         start, stop = (time_s * model.facts.rate_hz for time_s in (model.view.start_s, model.view.end_s))
         width_px = max(1, round(seen.width()))
         samples = model.pictures.samples(int(start), int(stop) + 2)
         if samples is not None and (stop - start) / width_px < _LINE_BELOW_SAMPLES_PER_PX:
-            self._draw_samples(painter, place, samples, int(start))
+            self._draw_samples(painter, place, samples, int(start), ratio)
         else:
             found = model.pictures.columns(start, stop, width_px)
             if found is not None:
@@ -84,18 +88,21 @@ class WaveformItem(pg.GraphicsObject):
         x_C = np.floor(left_px) + 0.5 + np.flatnonzero(known)
         self._lines.draw(painter, x_C, top_C[known] - 0.5, bottom_C[known] + 0.5)
 
-    def _draw_samples(self, painter: QPainter, place: QTransform, audio_NS: Audio, first: int) -> None:
+    def _draw_samples(
+        self, painter: QPainter, place: QTransform, audio_NS: Audio, first: int, ratio: float
+    ) -> None:
         rate_hz = self._model.facts.rate_hz if self._model.facts else 1
         x_S = place.dx() + place.m11() * (first + np.arange(audio_NS.shape[1])) / rate_hz
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for channel, audio_S in enumerate(audio_NS):
             y_S = self._heights(place, audio_S, channel, len(audio_NS))
-            painter.setPen(QPen(QColor(colours().wave), 1.5))
+            painter.setPen(QPen(QColor(colours().wave), 1.5 * ratio))
             painter.drawPath(pg.arrayToQPath(x_S, y_S))
-            if place.m11() / rate_hz >= _DOTS_FROM_PX:
+            if place.m11() / rate_hz >= _DOTS_FROM_PX * ratio:
+                dot_px = _DOT_PX * ratio
                 painter.setBrush(QColor(colours().wave))
                 for x_px, y_px in zip(x_S, y_S, strict=True):
-                    painter.drawEllipse(QRectF(x_px - _DOT_PX, y_px - _DOT_PX, 2 * _DOT_PX, 2 * _DOT_PX))
+                    painter.drawEllipse(QRectF(x_px - dot_px, y_px - dot_px, 2 * dot_px, 2 * dot_px))
                 painter.setBrush(QColor(0, 0, 0, 0))
 
     def _heights(self, place: QTransform, values: np.ndarray, channel: int, channels: int) -> np.ndarray:

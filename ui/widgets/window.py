@@ -44,6 +44,7 @@ _SMALLEST = (800, 600)
 _FIRST, _SHARE = (1400, 900), 0.92
 # How the sound and the lists share a height that changes.
 _SHARES = (3, 1)
+_LISTS_SHARE = 0.29
 # So much that something can be seen and painted.
 _LEAST_VIEW_PX = 180
 
@@ -238,7 +239,8 @@ class Window(QMainWindow):
         if not self.whole.restoreState(_bytes(store.get("split whole", ""))):
             self.whole.setSizes([self.width() - 380, 380])
         if not self.left.restoreState(_bytes(store.get("split left", ""))):
-            self.left.setSizes([self.height() - 260, 260])
+            lists_px = round(_LISTS_SHARE * self.height())
+            self.left.setSizes([self.height() - lists_px, lists_px])
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         assert event is not None
