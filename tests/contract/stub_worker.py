@@ -117,7 +117,7 @@ class StubWorker:
                     self._tell(order.job_id, EventKind.DONE, answer)
                 case "recall":
                     answer = {
-                        "spec": {"task": "generate"},
+                        "spec": {"task": "generate", "prompt": "rain", "duration_s": 1.0},
                         "place": "file",
                         "source": "same",
                         "model": "same",

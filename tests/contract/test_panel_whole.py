@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from PyQt6.QtCore import QPoint, QRect
-from PyQt6.QtWidgets import QDialog, QFrame, QLabel, QProgressBar, QPushButton
+from PyQt6.QtWidgets import QDialog, QFrame, QLabel, QProgressBar, QPushButton, QTableView, QToolButton
 from pytestqt.qtbot import QtBot
 
 from daw_bridge.service.presence import alone, announce
@@ -193,3 +193,39 @@ def test_no_part_of_the_window_lies_over_another_while_a_job_runs(
         assert part.height() >= part.minimumSizeHint().height(), part.objectName()
     assert window.view.canvas.height() >= 100
     service.release()
+
+
+def test_a_job_that_is_done_again_takes_the_place_of_the_one_that_is_shown(
+    service: Served, person: Person
+) -> None:
+    service.hold()
+    person.click("render")
+    person.wait(lambda: bool(person.studio.takes.job_id), "the job")
+    job_id, jobs = person.studio.takes.job_id, person.models.jobs
+    person.wait(person.see(QToolButton, "cancel job").isEnabled, "it in the queue")
+    person.click("cancel job")
+    person.wait(lambda: (row := jobs.job(job_id)) is not None and row.state.is_terminal, "its end")
+    service.release()
+    jobs.retry(job_id)
+    person.wait(lambda: person.studio.takes.job_id not in ("", job_id), "the job that does it again")
+    person.wait_for_takes(1)
+    assert person.studio.job_region is not None and person.studio.job_region.path == str(GROOVE)
+
+
+def test_a_variation_leaves_the_seed_of_the_next_render_alone(service: Served, person: Person) -> None:
+    base = render(person)
+    draft, seed = person.models.draft, person.models.draft.draft["seed"]
+    person.see(QTableView, "takes table").selectRow(1)
+    person.click("takes/vary button")
+    person.wait(lambda: person.studio.takes.job_id != base, "the variations")
+    assert (draft.draft["seed"], draft.last_seed) == (seed, seed - 2)
+
+
+def test_a_preset_that_is_dropped_is_taken_in_and_that_is_said(
+    service: Served, person: Person, tmp_path: Path
+) -> None:
+    presets, path = person.models.presets, tmp_path / "warm.json"
+    path.write_text(json.dumps({"schema_version": 1, "name": "warm", "values": {"steps": 7}}))
+    person.models.incoming.receive([str(path)])
+    person.wait(lambda: presets.preset("warm") is not None, "the preset")
+    assert person.window.statusBar().currentMessage() == "Among the presets now: warm"

@@ -142,7 +142,7 @@ def test_a_file_is_sent_used_and_fetched(client: Client, service: Served) -> Non
 
 def test_a_recipe_tells_a_client_of_another_machine_nothing_of_this_ones_files(client: Client) -> None:
     found = client.done(AudioRecall(rid="-", path=put(client, b"RIFF with a recipe")))
-    assert (found.spec, found.model) == ({"task": "generate"}, "same")
+    assert (found.spec, found.model) == ({"task": "generate", "prompt": "rain", "duration_s": 1.0}, "same")
     assert found.source == "none", "the worker said that the source is there"
 
 

@@ -48,6 +48,8 @@ class JobsModel(QAbstractListModel):
     counted = pyqtSignal()
     # The job, once its end is heard; not told of those that a list tells.
     ended = pyqtSignal(object)
+    # A job, and the one that does it again.
+    retried = pyqtSignal(str, str)
 
     def __init__(self, link: Link, parent: QObject | None = None, *, most_ended: int = MOST_ENDED) -> None:
         super().__init__(parent)
@@ -107,7 +109,8 @@ class JobsModel(QAbstractListModel):
 
     def retry(self, job_id: str, *, same_seeds: bool = False) -> None:
         """Do a job again, with the next seeds or with the same ones."""
-        self._ask(JobRetry(rid="-", job_id=job_id, seed_step=0 if same_seeds else None))
+        request = JobRetry(rid="-", job_id=job_id, seed_step=0 if same_seeds else None)
+        self._ask(request, lambda answer: self.retried.emit(job_id, answer.job_id))
 
     def forget(self, job_ids: Iterable[str]) -> None:
         """Show jobs that have ended no longer; the history keeps them."""

@@ -127,6 +127,8 @@ class PanelModels(QObject):
         self.draft.changed.connect(self._see_as_model)
         self.incoming.imported.connect(self._was_imported)
         self.incoming.preset_found.connect(self.presets.import_file)
+        self.presets.imported.connect(self._preset_was_imported)
+        self.jobs.retried.connect(self.studio.was_retried)
         self.chains.applied.connect(self._hear_chain)
         self.studio.region.opened.connect(self._choose_for_chain)
         self.studio.hearing.changed.connect(self._choose_for_chain)
@@ -143,6 +145,9 @@ class PanelModels(QObject):
 
     def _was_imported(self, name: str) -> None:
         self.studio.told.emit(self.tr("Imported: %1").replace("%1", name))
+
+    def _preset_was_imported(self, name: str) -> None:
+        self.studio.told.emit(self.tr("Among the presets now: %1").replace("%1", name))
 
     def _choose_for_chain(self) -> None:
         """Let effects be tried on the take that was chosen last, or else on the sound that is open."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,8 @@ class PresetsModel(QObject):
 
     changed = pyqtSignal()
     failed = pyqtSignal(object)
+    # A preset was taken in from a file: its name now.
+    imported = pyqtSignal(str)
 
     def __init__(self, link: Link, draft: DraftModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -135,7 +137,8 @@ class PresetsModel(QObject):
 
     def _import(self, found: tuple[str, PresetValues]) -> None:
         name, values = found
-        self._save(self._free_name(name, values), values)
+        free = self._free_name(name, values)
+        self._save(free, values, lambda: self.imported.emit(free))
 
     def _free_name(self, name: str, values: PresetValues) -> str:
         known = self.preset(name)
@@ -144,7 +147,7 @@ class PresetsModel(QObject):
         numbered = (f"{name[:60]} {number}" for number in range(2, 1_000))
         return next((one for one in numbered if self.preset(one) is None), name)
 
-    def _save(self, name: str, preset: PresetValues) -> None:
+    def _save(self, name: str, preset: PresetValues, on_saved: Callable[[], object] = lambda: None) -> None:
         values: dict[str, Any] = dict(preset.values)
         if preset.prompt_b is not None:
             values["prompt_b"] = preset.prompt_b
@@ -153,7 +156,11 @@ class PresetsModel(QObject):
         except SpecError as error:
             self.failed.emit(error.info)
             return
-        self._link.ask(request, lambda _: self.refresh(), self._tell)
+        self._link.ask(request, lambda _: self._was_saved(on_saved), self._tell)
+
+    def _was_saved(self, on_saved: Callable[[], object]) -> None:
+        self.refresh()
+        on_saved()
 
     def _take(self, answer: PresetListDone) -> None:
         content = answer.presets

@@ -126,6 +126,11 @@ class Studio(QObject):
         self._hear_region()
         self.job_changed.emit()
 
+    def was_retried(self, job_id: str, again: str) -> None:
+        """Show the job that does one again in the place of that one, if it is shown."""
+        if job_id and job_id == self.takes.job_id:
+            self.show_job(again, self.job_region)
+
     def find_job(self, job_id: str) -> None:
         """Show a job by its id, with the sound it was made of where that is another one."""
         self._ask(JobInfo(rid="-", job_id=job_id), partial(self._found, job_id))
@@ -142,7 +147,7 @@ class Studio(QObject):
     def vary(self, row: TakeRow, amount: float, takes: int = 3) -> None:
         """Render variations of a take; 0 makes it again, 1 has nothing of it."""
         request = Recall(rid="-", path=row.path, vary=amount, takes=takes, preview_every=PREVIEW_EVERY)
-        self._ask(request, partial(self._was_sent, self.job_region))
+        self._ask(request, partial(self._show_sent, self.job_region))
 
     def apply(self, row: TakeRow) -> None:
         """Use a take; the DAW that its job came from is told."""
@@ -157,6 +162,9 @@ class Studio(QObject):
 
     def _was_sent(self, region: Region | None, answer: Any) -> None:
         self.draft.was_sent()
+        self._show_sent(region, answer)
+
+    def _show_sent(self, region: Region | None, answer: Any) -> None:
         self.show_job(answer.job_id, region)
         self.sent.emit(answer.job_id)
 
