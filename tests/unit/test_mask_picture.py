@@ -16,7 +16,7 @@ from engine.types import BrushShape, MaskOp, RectShape, Shape, TimeSpan
 from tests.unit.mask_shapes import DURATION_S, TOP_HZ, many_shapes
 from ui.model.mask_drawing import Lens
 from ui.model.mask_edit import MaskState
-from ui.model.mask_shapes import is_inside
+from ui.model.mask_shapes import bounds_of, is_inside
 from ui.sound.scales import FrequencyScale, ScaleKind
 from ui.widgets.mask_picture import FILL, PicturePainter, Wish, feather_YX, overscanned
 
@@ -56,9 +56,15 @@ def is_masked(shapes: tuple[Shape, ...], point: tuple[float, float]) -> bool:
 # A wide stroke along the bottom, whose outline runs below 0 Hz.
 LOW_STROKE = BrushShape(points=((0.0, 0.0), (0.6, 1099.0)), radius_s=0.296875, radius_hz=760.0)
 
+ALL_BUT_A_SLIVER = (
+    RectShape(span=TimeSpan(start_s=0.0, end_s=DURATION_S), low_hz=1000.0, high_hz=2429.0),
+    RectShape(span=TimeSpan(start_s=0.0, end_s=DURATION_S), low_hz=900.0, high_hz=2427.0, op=MaskOp.SUBTRACT),
+)
+
 
 @settings(max_examples=25)
 @example((LOW_STROKE,), ScaleKind.LINEAR)
+@example(ALL_BUT_A_SLIVER, ScaleKind.LINEAR)
 @given(many_shapes, st.sampled_from(list(ScaleKind)))
 def test_a_picture_covers_what_the_mask_covers(shapes: tuple[Shape, ...], kind: ScaleKind) -> None:
     lens = replace(LENS, scale=FrequencyScale(kind, TOP_HZ))
@@ -75,10 +81,19 @@ def test_a_picture_covers_what_the_mask_covers(shapes: tuple[Shape, ...], kind: 
 
 
 def near(shapes: tuple[Shape, ...], lens: Lens, pixel: tuple[int, int], count: int) -> set[bool]:
-    """Return what is found at so many places squared around a pixel: masked, not masked, or both."""
+    """Return what is found around a pixel, at so many places squared and at edges: masked, not, or both."""
     steps = np.linspace(-1.0, 2.0, count)
-    x, y = pixel
-    return {is_masked(shapes, lens.to_point(x + dx, y + dy)) for dx in steps for dy in steps}
+    points = [lens.to_point(pixel[0] + step, pixel[1] + step) for step in steps]
+    times_s, freqs_hz = (list(values) for values in zip(*points, strict=True))
+    for bounds in map(bounds_of, shapes):
+        times_s += beside((bounds.start_s, bounds.end_s), times_s, 1e-6)
+        freqs_hz += beside((bounds.low_hz, bounds.high_hz or TOP_HZ), freqs_hz, 1e-3)
+    return {is_masked(shapes, (time_s, freq_hz)) for time_s in times_s for freq_hz in freqs_hz}
+
+
+def beside(edges: tuple[float, float], values: list[float], by: float) -> list[float]:
+    """Return what lies just on either side of those edges that are among the values."""
+    return [edge + side for edge in edges if min(values) < edge < max(values) for side in (-by, by)]
 
 
 @settings(max_examples=20)
