@@ -45,11 +45,11 @@ class Strip:
 
 def curves_png(rows: Rows, setups: Sequence[Setup], default: Trial) -> bytes:
     """Draw the similarity to the prompt over each kept measure, a line for each setup."""
-    figure, axes = _grid(len(KEPT))
+    figure, axes = panel_grid(len(KEPT))
     for axis, kept in zip(axes, KEPT, strict=False):
         _draw_plane(axis, rows, [curve(rows, setup, kept) for setup in setups], kept, default)
-    _legend(figure, axes[0], axes[len(KEPT) :])
-    return _encoded(figure)
+    draw_legend(figure, axes[0], axes[len(KEPT) :])
+    return encoded_png(figure)
 
 
 def strengths_png(
@@ -59,21 +59,21 @@ def strengths_png(
     sets: Mapping[str, Mapping[Trial, float]],
 ) -> bytes:
     """Draw measures over strength with 95 % bands, and distances of sets, a line for each setup."""
-    figure, axes = _grid(len(measures) + len(sets))
+    figure, axes = panel_grid(len(measures) + len(sets))
     for axis, measure in zip(axes, measures, strict=False):
-        _title(axis, "strength", measure.title)
+        label_axes(axis, "strength", measure.title)
         for setup in setups:
             _draw_band(axis, rows, setup, measure)
     for axis, (name, distances) in zip(axes[len(measures) :], sets.items(), strict=False):
-        _title(axis, "strength", f"Fréchet distance to the target, {name}")
+        label_axes(axis, "strength", f"Fréchet distance to the target, {name}")
         for setup in setups:
             known = [trial for trial in rows.trials(setup) if trial in distances]
             values = [distances[trial] for trial in known]
             axis.plot(
                 [trial.strength for trial in known], values, ".-", color=_colour(setup), label=setup.label
             )
-    _legend(figure, axes[0], axes[len(measures) + len(sets) :])
-    return _encoded(figure)
+    draw_legend(figure, axes[0], axes[len(measures) + len(sets) :])
+    return encoded_png(figure)
 
 
 def strips_png(strips: Sequence[Strip], rate_hz: int) -> bytes:
@@ -87,7 +87,7 @@ def strips_png(strips: Sequence[Strip], rate_hz: int) -> bytes:
             _draw_mel(axis, audio_S, rate_hz)
             axis.set_title(label, fontsize=7, color=_INK)
         line[0].set_ylabel(strip.title, fontsize=7)
-    return _encoded(figure)
+    return encoded_png(figure)
 
 
 def _draw_plane(axis: Axes, rows: Rows, curves: Sequence[Curve], kept: Measure, default: Trial) -> None:
@@ -116,7 +116,7 @@ def _draw_plane(axis: Axes, rows: Rows, curves: Sequence[Curve], kept: Measure, 
     axis.axvline(chance_P.mean(), color=_FAINT, linestyle=":", linewidth=1.0, zorder=0, label=UNRELATED)
     if kept.sign < 0:
         axis.invert_xaxis()
-    _title(axis, kept.title + (" (less is nearer the source)" if kept.sign < 0 else ""), PROMPT.title)
+    label_axes(axis, kept.title + (" (less is nearer the source)" if kept.sign < 0 else ""), PROMPT.title)
 
 
 def _draw_band(axis: Axes, rows: Rows, setup: Setup, measure: Measure) -> None:
@@ -151,7 +151,7 @@ def _draw_mel(axis: Axes, audio_S: np.ndarray, rate_hz: int) -> None:
     axis.tick_params(labelsize=6)
 
 
-def _grid(panels: int) -> tuple[Figure, list[Axes]]:
+def panel_grid(panels: int) -> tuple[Figure, list[Axes]]:
     """Return a figure with a panel for each, and one at least that is left for the legend."""
     lines = panels // _COLUMNS + 1
     figure = Figure(figsize=(4.0 * _COLUMNS, 3.2 * lines), dpi=_DPI, layout="constrained")
@@ -159,14 +159,14 @@ def _grid(panels: int) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(lines, _COLUMNS, squeeze=False).flat)
 
 
-def _legend(figure: Figure, axis: Axes, spare: Sequence[Axes]) -> None:
+def draw_legend(figure: Figure, axis: Axes, spare: Sequence[Axes]) -> None:
     handles, labels = axis.get_legend_handles_labels()
     for one in spare:
         one.set_axis_off()
     spare[0].legend(handles, labels, loc="center left", frameon=False, fontsize=9)
 
 
-def _title(axis: Axes, below: str, beside: str) -> None:
+def label_axes(axis: Axes, below: str, beside: str) -> None:
     axis.set_xlabel(below, fontsize=8)
     axis.set_ylabel(beside, fontsize=8)
     axis.tick_params(labelsize=7)
@@ -181,7 +181,7 @@ def _colour(setup: Setup) -> str:
     return _OTHER_COLOURS[sum(setup.label.encode()) % len(_OTHER_COLOURS)]
 
 
-def _encoded(figure: Figure) -> bytes:
+def encoded_png(figure: Figure) -> bytes:
     """Return a PNG of few colours, which is a third of the size."""
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", facecolor="white")
