@@ -1,4 +1,4 @@
-"""Evaluate from the command line: python -m engine.evaluation measure|compare|questionnaire|answers."""
+"""Evaluate from the command line: python -m engine.evaluation --help."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.evaluation.objective.compare import comparison, comparison_page
 from engine.evaluation.objective.files import PAGE_FILE, free_folder, require_free, told, write_report
 from engine.evaluation.objective.measure import EvalConfig, evaluate
 from engine.evaluation.objective.report import Report, read_report
+from engine.evaluation.tables.commands import tables
 from engine.text_files import write_text
 
 PICTURES = 6
@@ -80,6 +81,7 @@ def compare(reports: tuple[Path, ...], page: Path | None) -> None:
 
 main.add_command(questionnaire)
 main.add_command(answers)
+main.add_command(tables)
 
 
 def parse_weights(text: str) -> tuple[BackboneName, Path]:

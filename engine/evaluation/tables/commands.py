@@ -1,0 +1,49 @@
+"""The tables of the paper at the size of the starter, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.errors import NotFound
+from engine.evaluation.tables.kinds import TableKind
+
+CLIPS = 64
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("kind", metavar="TABLE", type=click.Choice([kind.value for kind in TableKind]))
+@click.option(
+    "--clips", type=click.IntRange(10, 10_000), default=CLIPS, show_default=True, help="Of how many sounds."
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all noise.")
+@click.option("--model", default="starter", show_default=True)
+@click.option(
+    "--project",
+    type=_PATH,
+    default=Path("presets/training/starter.toml"),
+    show_default=True,
+    help="Training project whose sounds are rendered.",
+)
+@click.option(
+    "--trials",
+    type=_PATH,
+    default=Path("runs/tables"),
+    show_default=True,
+    help="Folder of single results, by which a stopped call goes on.",
+)
+@click.option("--out", type=_PATH, default=Path("docs/results"), show_default=True)
+def tables(*, kind: str, clips: int, seed: int, model: str, project: Path, trials: Path, out: Path) -> None:
+    """Measure a TABLE of the paper at the size of the starter, and write its page."""
+    try:
+        # Rendering true sounds, and what that needs, is no part of an installed program.
+        from engine.evaluation.tables.runs import TableRun, run_table  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing = f"the tables need {error.name}, which is not installed"
+        raise NotFound(missing, "Run: pip install 'daw-bridge[train]'") from error
+    run = TableRun(
+        kind=TableKind(kind), clips=clips, seed=seed, model=model, project=project, trials=trials, out=out
+    )
+    click.echo(str(run_table(run)))

@@ -1,0 +1,72 @@
+"""The figures of a set of clips against true sounds, and how two sets differ.
+
+N clips, D features, R resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.evaluation.estimates import Estimate, estimate, mean_estimate
+from engine.evaluation.objective.distances import feature_distance, softmax_divergences
+from engine.evaluation.tables.bench import Bench
+
+FD, KL, CLAP = "FD", "KL", "CLAP score"
+_RESAMPLES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scores:
+    """Figures by their names; by_clip has the values (N,) of those that are means over clips."""
+
+    figures: Mapping[str, Estimate]
+    features_ND: np.ndarray
+    by_clip: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def scored(
+    bench: Bench,
+    features_ND: np.ndarray,
+    by_clip: Mapping[str, np.ndarray] | None = None,
+    *,
+    text: bool = True,
+) -> Scores:
+    """Score clips, the n-th of which should be like the n-th true sound; text asks for the CLAP score."""
+    own = {KL: softmax_divergences(bench.opinions(features_ND), bench.opinions(bench.true_ND))}
+    if text:
+        own[CLAP] = (features_ND * bench.text_ND).sum(axis=1)
+    values = {**own, **(by_clip or {})}
+    figures = {FD: fd_estimate(features_ND, bench.true_ND)}
+    figures |= {name: mean_estimate(values_N) for name, values_N in values.items()}
+    return Scores(figures=figures, features_ND=features_ND, by_clip=values)
+
+
+def fd_estimate(features_ND: np.ndarray, true_ND: np.ndarray) -> Estimate:
+    """Return the FD, and an interval around it, as wide as that of its bootstrap over clips.
+
+    A resample has fewer different clips, which makes it farther away: only its spread is of use.
+    """
+    value = feature_distance(features_ND, true_ND)
+    half = 1.96 * float(np.std(_drawn_fds(features_ND, true_ND)))
+    return Estimate(value=value, low=value - half, high=value + half)
+
+
+def change(bench: Bench, before: Scores, after: Scores, name: str) -> Estimate:
+    """Return by how much a figure changes, clip by clip; of FD, resample by resample."""
+    if name != FD:
+        return mean_estimate(after.by_clip[name] - before.by_clip[name])
+    value = after.figures[FD].value - before.figures[FD].value
+    drawn_R = _drawn_fds(after.features_ND, bench.true_ND) - _drawn_fds(before.features_ND, bench.true_ND)
+    return estimate(value, drawn_R - drawn_R.mean() + value)
+
+
+def _drawn_fds(features_ND: np.ndarray, true_ND: np.ndarray) -> np.ndarray:
+    """Return the FD of each resample (R,), in which each clip comes with its own true one."""
+    # Both sets lie in the few axes that they span, in which covariances are small.
+    _, _, axes_RD = np.linalg.svd(np.concatenate([features_ND, true_ND]), full_matrices=False)
+    small_NR, true_NR = features_ND @ axes_RD.T, true_ND @ axes_RD.T
+    draws_RN = np.random.default_rng(0).integers(len(features_ND), size=(_RESAMPLES, len(features_ND)))
+    return np.array([feature_distance(small_NR[draw_N], true_NR[draw_N]) for draw_N in draws_RN])
