@@ -71,9 +71,9 @@ def _beside_paper(alone: Scores, both: Scores, ratio: int) -> tuple[str, ...]:
     base_db, base_ssim, base_distance = PAPER_VOCODER
     own = {name: (alone.figures[name].value, both.figures[name].value) for name in (PSNR, SSIM, FD)}
     lost = (
-        f"How much differs: at this compression, {ratio}, the paper's VAE costs {base_db - psnr_db:.2f} dB, "
-        f"{base_ssim - ssim:.2f} of SSIM and {100 * (distance / base_distance - 1):.0f} % of FD, this one "
-        f"{own[PSNR][0] - own[PSNR][1]:.2f} dB, {own[SSIM][0] - own[SSIM][1]:.2f} and "
+        f"How much differs: at this compression, {ratio}, the paper's VAE costs {base_db - psnr_db:.2f} "
+        f"dB, {base_ssim - ssim:.2f} of SSIM and {100 * (distance / base_distance - 1):.0f} % of FD, this "
+        f"one {own[PSNR][0] - own[PSNR][1]:.2f} dB, {own[SSIM][0] - own[SSIM][1]:.2f} and "
         f"{100 * (own[FD][1] / own[FD][0] - 1):.0f} %. The vocoder alone has {own[PSNR][0]:.1f} dB and "
         f"{own[SSIM][0]:.2f} here, {base_db:.1f} dB and {base_ssim:.2f} in the paper."
     )
