@@ -76,7 +76,7 @@ def _why_later(bench: Bench, found: dict[float, Scores], lowest: dict[str, float
     return (
         "Why KL has its lowest value later: it asks only which name of a sound fits, not how the sound "
         f"is. From scale {first:g} to {last:g} that gains {-kind.value:.3f} while FD, which hears both, "
-        f"loses {distance.value:.3f}."
+        f"is worse by {distance.value:.3f}."
     )
 
 
