@@ -178,6 +178,19 @@ def test_what_is_known_of_takes_is_told(desk: Desk) -> None:
     assert desk.errors and desk.errors[0].hint
 
 
+def test_the_best_take_is_chosen_before_any_is_heard(desk: Desk) -> None:
+    """Where nothing can be played, too, a take can be varied or accepted."""
+    varied: list[str] = []
+    desk.takes_list.vary_wanted.connect(lambda row: varied.append(row.path))
+    desk.button("takes/vary button").click()
+    assert varied == [row(0).path]
+    desk.press(Key.Key_3)
+    desk.press(Key.Key_A)
+    desk.hearing.set_takes([row(index) for index in (3, 0, 2)])
+    desk.button("takes/vary button").click()
+    assert varied == [row(0).path, row(2).path]
+
+
 def test_wishes_about_the_chosen_take_are_told(desk: Desk) -> None:
     wished: list[tuple[str, TakeRow]] = []
     for name in ("accept", "recall", "vary"):

@@ -133,8 +133,9 @@ class TakesList(QWidget):
     def _show(self) -> None:
         self._is_showing = True
         try:
+            chosen = self.chosen
             self._table.show()
-            place = self._table.place_of(self._hearing.current)
+            place = self._place_to_choose(chosen)
             if place is not None and place != self._view.currentIndex().row():
                 self._view.setCurrentIndex(self._table.index(place, 0))
         finally:
@@ -145,6 +146,17 @@ class TakesList(QWidget):
         hides = self._hearing.blind.blind.hides
         for action in self._menu_actions:
             action.setEnabled(has_rows and not hides)
+
+    def _place_to_choose(self, before: TakeRow | None) -> int | None:
+        """Return where the take is that is heard, or else that was chosen before, or else the best one.
+
+        So that what is done with a take always has one, also where nothing can be heard.
+        """
+        heard = self._table.place_of(self._hearing.current)
+        if heard is not None or not self._table.rows or self._hearing.blind.blind.hides:
+            return heard
+        paths = [row.path for row in self._table.rows]
+        return paths.index(before.path) if before is not None and before.path in paths else 0
 
     def _follow_row(self, current: QModelIndex, _: QModelIndex) -> None:
         if not self._is_showing and current.isValid():
