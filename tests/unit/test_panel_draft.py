@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from daw_bridge.live.board import ParameterBoard
 from daw_bridge.live.specs import spec_of
 from daw_bridge.messages.parameters import PARAMETERS
+from daw_bridge.service.config import Folders
 from engine.errors import SpecError
 from engine.types import (
     Anchor,
@@ -27,6 +29,7 @@ from engine.types import (
     TimeSpan,
 )
 from ui.model.draft import Draft, DraftModel, SeedAfter
+from ui.model.panel_models import PanelModels
 from ui.model.store import Store
 
 REGION = Region(
@@ -215,3 +218,21 @@ def test_panels_that_share_a_file_lose_nothing_of_each_other(
     assert {name: found.get(name, None) for name in expected} == expected
     for panel in panels:
         panel.close()
+
+
+def test_an_edited_file_leaves_the_panel_own_draft_alone(qtbot: QtBot, tmp_path: Path) -> None:
+    folders = Folders(**{name: tmp_path / name for name in ("state", "config", "runtime", "log", "takes")})
+    folders.state.mkdir()
+
+    def opened(prompt: str, edited: str = "") -> tuple[str, Region | None]:
+        models = PanelModels(folders, edited=edited)
+        found = str(models.draft.draft["prompt"]), models.draft.draft.region
+        models.draft.change(prompt=prompt)
+        models.draft.set_region(replace(REGION, path=edited or REGION.path))
+        models.close()
+        return found
+
+    assert opened("a harp") == ("", None)
+    assert opened("a bell", edited="/project/clip.wav") == ("", None)
+    assert opened("a harp") == ("a harp", REGION)
+    assert opened("a bell", edited="/project/other.wav")[0] == "a bell"

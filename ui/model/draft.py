@@ -139,7 +139,7 @@ class Draft:
 
 
 class DraftModel(QObject):
-    """The draft, kept in the store with each change."""
+    """The draft, kept in the store with each change, under a name of its own."""
 
     changed = pyqtSignal()
     # Names of parameters that were changed here, for whoever tells the service.
@@ -147,10 +147,10 @@ class DraftModel(QObject):
     # It has become this draft, that of a take: what shows its region and its mask should follow.
     recalled = pyqtSignal(object)
 
-    def __init__(self, store: Store, parent: QObject | None = None) -> None:
+    def __init__(self, store: Store, parent: QObject | None = None, kept_as: str = "draft") -> None:
         super().__init__(parent)
-        self._store = store
-        self._draft = _draft_from(store.get("draft", {}))
+        self._store, self._kept_as = store, kept_as
+        self._draft = _draft_from(store.get(kept_as, {}))
 
     @property
     def draft(self) -> Draft:
@@ -256,7 +256,7 @@ class DraftModel(QObject):
     def _set(self, draft: Draft) -> None:
         if draft != self._draft:
             self._draft = draft
-            self._store.put("draft", _draft_to(draft))
+            self._store.put(self._kept_as, _draft_to(draft))
             self.changed.emit()
 
 

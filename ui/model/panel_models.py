@@ -45,7 +45,8 @@ class PanelModels(QObject):
         self.store = Store(folders.state / "panel.json", self)
         self.keys = KeyMap(self.store, self)
         self.link = Link(folders, remote, self)
-        self.draft = DraftModel(self.store, self)
+        # A file of a DAW that is edited for a moment must not take the place of what the panel is at.
+        self.draft = DraftModel(self.store, self, kept_as="draft of an edited file" if edited else "draft")
         self.live = LiveValues(self.link, self.draft, self, is_on=self.store.get("follow", False))
         self.studio = Studio(self.link, self.draft, self.store, self)
         self.prompts = PromptHistory(self.link, self.store, self)
