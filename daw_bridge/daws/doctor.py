@@ -210,7 +210,8 @@ def _errand(model: str) -> dict[str, Any]:
         "ask": "transfer",
         "host": "doctor",
         "path": "region.wav",
-        "prompt": "a bell",
+        # Whoever looks at the queue just then shall know whose job it is.
+        "prompt": "check-up: a bell",
         "strength": 0.5,
         "options": options,
         "folder": "takes",
