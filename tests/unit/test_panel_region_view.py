@@ -287,6 +287,26 @@ def test_numbers_select_as_well(view: RegionView) -> None:
     assert child(view, QLabel, "span_length").text() == "1.250 s"
 
 
+def test_numbers_that_hold_nothing_go_back_to_what_is_selected(view: RegionView, qtbot: QtBot) -> None:
+    start, end = child(view, QDoubleSpinBox, "span_from"), child(view, QDoubleSpinBox, "span_to")
+    for field, typed in ((start, "3"), (end, "3\r")):
+        field.setFocus()
+        field.selectAll()
+        qtbot.keyClicks(field, typed)
+    assert view.model.span == TimeSpan(start_s=3.0, end_s=4.0)
+    assert (start.value(), end.value()) == (3.0, 4.0)
+
+
+def test_a_later_stretch_can_be_typed_from_its_beginning(view: RegionView, qtbot: QtBot) -> None:
+    view.model.select(TimeSpan(start_s=0.5, end_s=1.0))
+    start, end = child(view, QDoubleSpinBox, "span_from"), child(view, QDoubleSpinBox, "span_to")
+    for field, typed in ((start, "2\t"), (end, "3\r")):
+        field.setFocus()
+        field.selectAll()
+        qtbot.keyClicks(field, typed)
+    assert view.model.span == TimeSpan(start_s=2.0, end_s=3.0)
+
+
 def test_the_window_of_the_overview_is_dragged_and_sized(view: RegionView) -> None:
     model, overview = view.model, view.overview
     model.show(TimeSpan(start_s=0.0, end_s=1.0))

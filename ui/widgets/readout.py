@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PyQt6.QtCore import QSignalBlocker
 from PyQt6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QWidget
 
@@ -25,6 +27,8 @@ class Readout(QWidget):
         self._pointed.setAccessibleName(self.tr("Under the pointer"))
         self._from = self._field("span_from", self.tr("Selection from"))
         self._to = self._field("span_to", self.tr("Selection to"))
+        self._from.editingFinished.connect(partial(self._take_back, self._to))
+        self._to.editingFinished.connect(partial(self._take_back, self._from))
         self._length = QLabel()
         self._length.setObjectName("span_length")
         self._length.setFont(number_font(Type.SMALL))
@@ -64,6 +68,11 @@ class Readout(QWidget):
     def _select(self) -> None:
         if self._to.value() > self._from.value():
             self._model.select(TimeSpan(start_s=self._from.value(), end_s=self._to.value()))
+
+    def _take_back(self, other: QDoubleSpinBox) -> None:
+        """Show what is selected again if the fields hold nothing; on the way to the other field they may."""
+        if self._to.value() <= self._from.value() and not other.hasFocus():
+            self._tell_span()
 
     def _tell_span(self) -> None:
         whole_s = self._model.duration_s
