@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QScrollBar,
+    QTabBar,
     QToolBar,
     QToolButton,
     QWidget,
@@ -30,6 +31,7 @@ from engine.types import Task
 from ui.app import Options, Panel
 from ui.look.colours import DARK, LIGHT, Theme
 from ui.look.theme import look
+from ui.model.mask_pen import Tool
 
 GROOVE = Path(__file__).parents[2] / "presets" / "examples" / "groove.flac"
 _USED = (
@@ -41,6 +43,8 @@ _USED = (
     QLineEdit,
     QPlainTextEdit,
 )
+
+_TYPED_INTO = (QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox, QAbstractItemView)
 
 
 @pytest.fixture
@@ -57,6 +61,27 @@ def panel(qtbot: QtBot, folders: Folders) -> Iterator[Panel]:
     made.window.close()
 
 
+def show_masks(qtbot: QtBot, panel: Panel) -> None:
+    """Open a sound, with Inpaint chosen."""
+    panel.models.studio.region.open(str(GROOVE))
+    panel.models.draft.set_task(Task.INPAINT)
+    with qtbot.waitActive(panel.window):
+        panel.window.activateWindow()
+    qtbot.waitUntil(panel.window.view.isVisible, timeout=30_000)
+
+
+def button_of(panel: Panel, name: str) -> QAbstractButton:
+    found = panel.window.findChild(QAbstractButton, name)
+    assert found is not None
+    return found
+
+
+def bar_of(panel: Panel) -> QTabBar:
+    found = panel.window.tabs.tabBar()
+    assert found is not None
+    return found
+
+
 def test_no_two_actions_have_the_same_keys(panel: Panel) -> None:
     keys = panel.models.keys
     clashes = {
@@ -66,6 +91,60 @@ def test_no_two_actions_have_the_same_keys(panel: Panel) -> None:
         if (clash := keys.clash(info.name, used)) is not None
     }
     assert not clashes, "Qt would do neither of two actions on one key"
+
+
+@pytest.mark.parametrize("name", ["task inpaint", "quality draft", "tabs"])
+def test_plain_keys_work_after_a_click_beside_the_view(qtbot: QtBot, panel: Panel, name: str) -> None:
+    show_masks(qtbot, panel)
+    pen = panel.models.studio.pen
+    if name == "tabs":
+        part: QWidget = bar_of(panel)
+        qtbot.mouseClick(part, Qt.MouseButton.LeftButton, pos=bar_of(panel).tabRect(2).center())
+    else:
+        part = button_of(panel, name)
+        qtbot.mouseClick(part, Qt.MouseButton.LeftButton)
+    part.setFocus()
+    for key, tool in (("h", Tool.HARMONICS), ("p", Tool.BRUSH)):
+        qtbot.keyClicks(panel.window.focusWidget(), key)
+        assert pen.pen.tool is tool
+    region = panel.models.studio.region
+    before_s = region.view.duration_s
+    qtbot.keyClick(panel.window.focusWidget(), "+", Qt.KeyboardModifier.ShiftModifier)
+    assert region.view.duration_s < before_s
+
+
+@pytest.mark.parametrize("is_read_only", [False, True])
+def test_plain_keys_are_left_to_what_is_typed_into(qtbot: QtBot, panel: Panel, is_read_only: bool) -> None:
+    show_masks(qtbot, panel)
+    pen, view = panel.models.studio.pen, panel.window.view
+    found = [one for one in panel.window.findChildren(QWidget) if isinstance(one, _TYPED_INTO)]
+    typed_into = [one for one in found if one.isVisible() and not view.isAncestorOf(one)]
+    assert len(typed_into) > 5
+    tool = pen.pen.tool
+    for widget in typed_into:
+        if isinstance(widget, QPlainTextEdit):
+            widget.setReadOnly(is_read_only)
+        widget.setFocus()
+        qtbot.keyClicks(widget, "rh")
+        assert pen.pen.tool is tool, f"typed into {_told(widget)}"
+
+
+def test_plain_keys_of_a_mask_do_nothing_where_none_is_used(qtbot: QtBot, panel: Panel) -> None:
+    show_masks(qtbot, panel)
+    tool = panel.models.studio.pen.pen.tool
+    panel.models.draft.set_task(Task.TRANSFER)
+    button = button_of(panel, "quality draft")
+    button.setFocus()
+    qtbot.keyClicks(button, "h")
+    assert panel.models.studio.pen.pen.tool is tool
+
+
+def test_space_presses_the_button_that_has_the_focus(qtbot: QtBot, panel: Panel) -> None:
+    show_masks(qtbot, panel)
+    button = button_of(panel, "task generate")
+    button.setFocus()
+    qtbot.keyClick(button, Qt.Key.Key_Space)
+    assert panel.models.draft.draft.task is Task.GENERATE
 
 
 def test_every_action_says_what_it_does_and_its_keys_exist(panel: Panel) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PyQt6.QtCore import QByteArray, QSize, Qt
-from PyQt6.QtGui import QCloseEvent, QScreen
+from PyQt6.QtGui import QCloseEvent, QKeyEvent, QScreen
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QMainWindow,
@@ -31,6 +31,7 @@ from ui.widgets.mask_list import MaskList
 from ui.widgets.mask_tools import MaskTools
 from ui.widgets.menus import Menus
 from ui.widgets.message_bar import MessageBar
+from ui.widgets.plain_keys import plain_action
 from ui.widgets.preview_bar import PreviewBar
 from ui.widgets.queue_view import QueueView
 from ui.widgets.region_view import RegionView
@@ -241,6 +242,15 @@ class Window(QMainWindow):
         if not self.left.restoreState(_bytes(store.get("split left", ""))):
             lists_px = round(_LISTS_SHARE * self.height())
             self.left.setSizes([self.height() - lists_px, lists_px])
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Do what a plain key does in the view: buttons and tabs have no use for it."""
+        assert event is not None
+        action = plain_action(event, self.focusWidget(), self.view)
+        if action is None:
+            super().keyPressEvent(event)
+        else:
+            action.trigger()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         assert event is not None
