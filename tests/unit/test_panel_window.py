@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QScrollBar,
@@ -145,6 +146,45 @@ def test_space_presses_the_button_that_has_the_focus(qtbot: QtBot, panel: Panel)
     button.setFocus()
     qtbot.keyClick(button, Qt.Key.Key_Space)
     assert panel.models.draft.draft.task is Task.GENERATE
+
+
+def test_no_letter_after_alt_is_given_twice_among_what_is_seen_at_once(qtbot: QtBot, panel: Panel) -> None:
+    def look_at_all() -> None:
+        for index, task in itertools.product(range(panel.window.tabs.count()), Task):
+            panel.models.draft.set_task(task)
+            panel.window.tabs.setCurrentIndex(index)
+            told = _mnemonics(panel)
+            twice = {keys: texts for keys, texts in told.items() if len(texts) > 1}
+            assert told and not twice, "Alt and such a letter would do the other thing"
+
+    look_at_all()
+    show_masks(qtbot, panel)
+    look_at_all()
+    # They are there once takes are heard blindly.
+    for name in ("choose blindly", "reveal", "end blind test"):
+        button = button_of(panel, name)
+        button.show()
+        bar = button.parentWidget()
+        assert bar is not None
+        bar.show()
+    look_at_all()
+
+
+def _mnemonics(panel: Panel) -> dict[str, list[str]]:
+    """Return the texts that are seen by what is pressed with Alt to get there."""
+    window, bar = panel.window, panel.window.menuBar()
+    assert bar is not None
+    seen = [one for one in window.findChildren(QWidget) if one.isVisible() and one.window() is window]
+    tabs = window.tabs
+    texts = [action.text() for action in bar.actions()]
+    texts += [tabs.tabText(index) for index in range(tabs.count()) if tabs.isTabVisible(index)]
+    texts += [one.text() for one in seen if isinstance(one, QLabel) and one.buddy() is not None]
+    texts += [one.text() for one in seen if isinstance(one, QAbstractButton)]
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        if keys := QKeySequence.mnemonic(text).toString():
+            found.setdefault(keys, []).append(text)
+    return found
 
 
 def test_every_action_says_what_it_does_and_its_keys_exist(panel: Panel) -> None:

@@ -58,7 +58,7 @@ class Readout(QWidget):
         row.setContentsMargins(Space.SMALL, Space.HAIR, Space.SMALL, Space.HAIR)
         row.setSpacing(Space.SMALL)
         row.addWidget(self._pointed, 1)
-        for text, field in ((self.tr("&From"), self._from), (self.tr("&to"), self._to)):
+        for text, field in ((self.tr("F&rom"), self._from), (self.tr("t&o"), self._to)):
             label = QLabel(text)
             label.setBuddy(field)
             row.addWidget(label)

@@ -64,7 +64,7 @@ class Welcome(QFrame):
                 ("open the example", tr("Open the &example"), tr("a drum loop"), "music", self._open_example),
                 (
                     "make a sound",
-                    tr("&Make one from words"),
+                    tr("Make one from &words"),
                     tr("say what to hear"),
                     "creation",
                     self._generate,

@@ -115,7 +115,7 @@ class Window(QMainWindow):
         for widget, text in (
             (takes, self.tr("&Takes")),
             (self.queue, self.tr("&Queue")),
-            (self.history, self.tr("&History")),
+            (self.history, self.tr("Hi&story")),
             (self.shapes, self.tr("&Mask")),
         ):
             self.tabs.addTab(widget, text)
