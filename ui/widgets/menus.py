@@ -103,7 +103,7 @@ class Menus:
         for name, text, keys in (
             ("prompt", tr("Prompt"), "Ctrl+L"),
             ("region_view", tr("Sound"), "Ctrl+E"),
-            ("takes", tr("Takes"), "Ctrl+T"),
+            ("takes list", tr("Takes"), "Ctrl+T"),
             ("queue", tr("Queue"), "Ctrl+J"),
             ("history", tr("History"), "Ctrl+Shift+H"),
         ):

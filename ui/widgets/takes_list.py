@@ -43,7 +43,7 @@ class TakesList(QWidget):
         self, takes: TakesModel, hearing: Hearing, actions: Actions, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setObjectName("takes")
+        self.setObjectName("takes list")
         self._takes = takes
         self._hearing = hearing
         self._is_showing = False

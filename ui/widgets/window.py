@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import (
 )
 
 from engine.types import ErrorInfo, Task
+from ui.connection.line import GONE
 from ui.look.scale import Space
 from ui.model.incoming import Recipe
 from ui.model.panel_models import PanelModels
@@ -212,7 +213,8 @@ class Window(QMainWindow):
         bar.showMessage(sentence, 15_000)
 
     def _fail(self, error: ErrorInfo) -> None:
-        self._is_told_of_engine = not self.models.link.status.is_ready
+        status = self.models.link.status
+        self._is_told_of_engine = not status.is_ready and error.code is (status.error or GONE).code
         self.messages.show_error(error)
 
     def _fail_to_open(self, error: ErrorInfo) -> None:
