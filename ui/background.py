@@ -17,6 +17,7 @@ from ui.mail import Bring, bring_to
 
 T = TypeVar("T")
 _TICKETS = itertools.count()
+REST_S = 2.0
 
 
 class Errand:
@@ -46,7 +47,7 @@ class Background(QObject):
         self._asked: dict[int, _Asked] = {}
         self._is_closed = False
         self._bring = bring_to(self)
-        weakref.finalize(self, self._crew.clear)
+        weakref.finalize(self, self._crew.end)
 
     def run(
         self,
@@ -69,7 +70,7 @@ class Background(QObject):
     def close(self) -> None:
         """Begin nothing new, wait for what runs, and tell nobody any more: who asked may be gone."""
         self._is_closed = True
-        self._crew.clear()
+        self._crew.end()
         self._crew.wait()
         self._asked.clear()
 
@@ -99,38 +100,58 @@ class _Outcome:
 
 
 class _Crew:
-    """Threads that end when there is nothing to do; by priority, then in the order of asking."""
+    """Threads that rest a while when there is nothing to do; by priority, then in the order of asking.
+
+    To start one takes the window's thread milliseconds, so one that has just been of use is kept.
+    """
 
     def __init__(self, most: int) -> None:
-        self._most, self._at_work = most, 0
+        self._most, self._threads, self._resting = most, 0, 0
+        self._is_over = False
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._changed = threading.Condition()
 
     def give(self, priority: int, ticket: int, task: Callable[[], None]) -> None:
         with self._changed:
+            if self._is_over:
+                return
             heapq.heappush(self._waiting, (-priority, ticket, task))
-            if self._at_work < self._most:
-                self._at_work += 1
+            if len(self._waiting) > self._resting and self._threads < self._most:
+                self._threads += 1
+                self._resting += 1
                 threading.Thread(target=self._work, name="background", daemon=True).start()
+            self._changed.notify_all()
 
-    def clear(self) -> None:
-        """Forget what has not begun."""
+    def end(self) -> None:
+        """Forget what has not begun, and take nothing more."""
         with self._changed:
+            self._is_over = True
             self._waiting.clear()
+            self._changed.notify_all()
 
     def wait(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._at_work == 0)
+            self._changed.wait_for(lambda: not self._waiting and self._resting == self._threads)
 
     def _work(self) -> None:
-        while (task := self._next()) is not None:
+        while self._work_once():
+            with self._changed:
+                self._resting += 1
+                self._changed.notify_all()
+
+    def _work_once(self) -> bool:
+        task = self._next()
+        if task is not None:
             task()
+        return task is not None
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_over, REST_S)
+            self._resting -= 1
             if self._waiting:
                 return heapq.heappop(self._waiting)[2]
-            self._at_work -= 1
+            self._threads -= 1
             self._changed.notify_all()
             return None
 

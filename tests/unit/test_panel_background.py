@@ -108,3 +108,22 @@ def test_one_that_goes_while_it_works_does_not_wait_for_its_threads(
     may_end.set()
     qtbot.wait(100)
     assert not told
+
+
+def test_a_thread_that_was_of_use_is_used_again(qtbot: QtBot) -> None:
+    background, worked_in = Background(), list[threading.Thread]()
+    for _ in range(5):
+        background.run(threading.current_thread, worked_in.append, refuse)
+        background.wait()
+    qtbot.waitUntil(lambda: len(worked_in) == 5, timeout=WAIT_MS)
+    assert len(set(worked_in)) == 1
+
+
+def test_one_that_is_closed_leaves_no_thread(qtbot: QtBot) -> None:
+    before = set(threading.enumerate())
+    background, ran_in = Background(2), list[threading.Thread]()
+    background.run(lambda: ran_in.append(threading.current_thread()), lambda _: None, refuse)
+    background.wait()
+    background.close()
+    ran_in[0].join(WAIT_MS / 1000)
+    assert set(threading.enumerate()) <= before
