@@ -40,7 +40,7 @@ MAX_THREADS = 1_024
 ORPHAN_GRACE_S = 0.0
 PROTOCOL = 1
 # Behind everything a musician hears or waits for: the DAW's windows, and the service that answers them.
-NICENESS = 5
+NICENESS = 10
 _LOG = logging.getLogger(__name__)
 
 Payload = dict[str, object]
