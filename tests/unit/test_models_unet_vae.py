@@ -146,6 +146,13 @@ def test_vae_shrinks_time_and_frequency_by_its_ratio(mult: tuple[int, ...], rati
     assert vae.decode(posterior.mode()).shape == (2, 3 * ratio, 64)
 
 
+@pytest.mark.parametrize(("asked", "found"), [(32, {8, 16}), (2, {2})])
+def test_a_vae_norms_in_as_many_groups_as_its_widths_allow(asked: int, found: set[int]) -> None:
+    vae = Vae(VaeConfig(base_channels=8, channel_mult=(1, 2), norm_groups=asked))
+    norms = [module for module in vae.modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert {norm.num_groups for norm in norms} == found
+
+
 @torch.no_grad()
 def test_logvar_stays_within_the_published_bounds() -> None:
     vae = Vae(TINY_VAE)
