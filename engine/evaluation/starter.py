@@ -38,6 +38,16 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """Shares whose nearest by CLAP is right: clips among the concepts' names, names among the clips."""
+
+    clip_to_name: float
+    name_to_clip: float
+    concepts: int
+    clips: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferCurve:
     """Mean CLAP similarity of transferred clips over strength."""
 
@@ -70,8 +80,9 @@ def report(
     bundle: Bundle, judge: ConceptClassifier, held_out: Clips, per_concept: int, config: SamplingConfig
 ) -> dict[str, object]:
     """Measure everything; deterministic by the config's seed."""
-    parts: dict[str, Recognition | TransferCurve | InpaintDistance | Reconstruction] = {
+    parts: dict[str, Recognition | Retrieval | TransferCurve | InpaintDistance | Reconstruction] = {
         "recognition": recognition(bundle, judge, held_out, per_concept, config),
+        "retrieval": retrieval(bundle, held_out),
         "transfer": transfer_curve(bundle, held_out, TRANSFER_PAIRS, config),
         "inpainting": inpaint_distance(bundle, judge, held_out, INPAINTED_CLIPS, config),
         "reconstruction": reconstruction(bundle, held_out, RECONSTRUCTED_CLIPS),
@@ -100,6 +111,23 @@ def recognition(
         concepts=len(names),
         clips=len(target_N),
         by_concept=_by_concept(hits_N, names),
+    )
+
+
+@torch.no_grad()
+def retrieval(bundle: Bundle, held_out: Clips) -> Retrieval:
+    """Set held-out clips of one concept against the bare names of all."""
+    audio_NS, concept_N = _held_out_clips(held_out, held_out.config.singles)
+    rate_hz = held_out.config.sample_rate_hz
+    clip_ND = torch.cat([bundle.clap.embed_audio(part_BS, rate_hz) for part_BS in audio_NS.split(BATCH)])
+    name_KD = bundle.clap.embed_text([concept.name for concept in held_out.config.catalogue])
+    cosine_NK = F.normalize(clip_ND, dim=1) @ F.normalize(name_KD, dim=1).T
+    nearest_K = concept_N[cosine_NK.argmax(dim=0)]
+    return Retrieval(
+        clip_to_name=_share_within(cosine_NK, concept_N, 1),
+        name_to_clip=(nearest_K == torch.arange(len(name_KD))).float().mean().item(),
+        concepts=len(name_KD),
+        clips=len(clip_ND),
     )
 
 

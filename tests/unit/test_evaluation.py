@@ -6,6 +6,7 @@ N clips, K concepts.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -172,6 +173,21 @@ def test_reconstruction_of_the_debug_bundle_has_errors(held_out: ClipStore, bund
     assert errors.vocoder_log_mel_l1 > 0
 
 
+@pytest.mark.parametrize(
+    ("mistaken", "clip_to_name", "name_to_clip"),
+    [((), 1.0, 1.0), ((15,), 15 / 16, 1.0), (range(16), 0.0, 0.0)],
+)
+def test_retrieval_counts_what_is_nearest(
+    held_out: ClipStore, bundle: Bundle, mistaken: Iterable[int], clip_to_name: float, name_to_clip: float
+) -> None:
+    _, concept_N = _audio(held_out)
+    heard_N = concept_N.clone()
+    heard_N[list(mistaken)] = 1 - heard_N[list(mistaken)]
+    found = starter.retrieval(replace(bundle, clap=_Ears(heard_N)), held_out)  # type: ignore[arg-type]
+    assert (found.clip_to_name, found.name_to_clip) == (clip_to_name, name_to_clip)
+    assert (found.clips, found.concepts) == (16, 2)
+
+
 def test_clips_do_not_depend_on_the_batch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = ["rain", "wind", "surf"]
     together = generate(bundle, prompts, 32, FAST)
@@ -194,7 +210,14 @@ def test_the_report_is_plain_data_and_repeatable(
         monkeypatch.setattr(starter, name, 2)
     first, second = (starter.report(bundle, judge, held_out, 1, FAST) for _ in range(2))
     assert json.dumps(first) == json.dumps(second)
-    assert first.keys() == {"recognition", "transfer", "inpainting", "reconstruction", "sampling"}
+    assert first.keys() == {
+        "recognition",
+        "retrieval",
+        "transfer",
+        "inpainting",
+        "reconstruction",
+        "sampling",
+    }
 
 
 class _Listening:
@@ -207,6 +230,19 @@ class _Listening:
     def decode(self, z_BCHW: Tensor) -> Tensor:
         self._heard.append(z_BCHW * self._bundle.scale_factor)
         return self._bundle.vae.decode(z_BCHW)
+
+
+class _Ears:
+    """Hears one of two concepts in each clip, in order, and knows their names."""
+
+    def __init__(self, heard_N: Tensor) -> None:
+        self._heard = iter(heard_N)
+
+    def embed_audio(self, audio_BS: Tensor, sample_rate_hz: int) -> Tensor:
+        return torch.stack([torch.eye(2)[next(self._heard)] for _ in audio_BS])
+
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        return torch.stack([torch.eye(2)[TWO.index(prompt)] for prompt in prompts])
 
 
 class _Identity:
