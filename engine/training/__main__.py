@@ -19,16 +19,16 @@ from engine.evaluation.sampling import SamplingConfig
 from engine.evaluation.starter import report
 from engine.models.bundle import save_bundle
 from engine.training import parallel
-from engine.training.config import ProjectConfig, load_project
+from engine.training.call import MAX_FILE_BYTES, STARTER_RUN, Call, require_replaceable, with_project
+from engine.training.config import ProjectConfig
 from engine.training.data.command import prepare
-from engine.training.finetune import FinetuneConfig, finetuned, save_finetuned
+from engine.training.finetune_command import finetune
 from engine.training.loop import LoopConfig, train
 from engine.training.project import Project, TrainableRecipe
 from engine.training.store import StoreConfig, render_store
 from engine.training.warm_start import begin_from
 
 HELD_OUT_CLIPS = 1200
-MAX_FILE_BYTES = 24_000_000
 STAGES: dict[str, Callable[[Project], TrainableRecipe]] = {
     "vae": Project.vae_recipe,
     "vocoder": Project.vocoder_recipe,
@@ -40,19 +40,19 @@ STAGES: dict[str, Callable[[Project], TrainableRecipe]] = {
 
 @click.group()
 @click.option("--project", "project_path", type=Path, default=Path("presets/training/starter.toml"))
-@click.option("--folder", type=Path, default=Path("runs/starter"), help="Where stores and runs lie.")
+@click.option("--folder", type=Path, help=f"Where stores and runs lie [default: {STARTER_RUN}].")
 @click.option("--threads", default=torch.get_num_threads(), show_default=True)
 @click.pass_context
-def main(context: click.Context, project_path: Path, folder: Path, threads: int) -> None:
+def main(context: click.Context, project_path: Path, folder: Path | None, threads: int) -> None:
     """Train a model stage by stage: data or prepare, vae, vocoder, clap, latents, ldm, classifier."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     torch.set_num_threads(threads)
-    context.obj = Project(load_project(project_path), folder)
+    context.obj = Call(project_path=project_path, folder=folder)
 
 
 @main.command()
 @click.option("--processes", default=2, show_default=True)
-@click.pass_obj
+@with_project
 def data(project: Project, processes: int) -> None:
     """Render the training clips and a small held-out set."""
     render_store(project.folder / "clips", project.config.store, processes)
@@ -66,7 +66,7 @@ main.add_command(prepare)
 @click.argument("stage", type=click.Choice(sorted(STAGES)))
 @click.option("--minutes", type=float, default=float("inf"), help="Stop this call after so long.")
 @click.option("--start-from", type=Path, help="Folder of a model whose weights a new run begins with.")
-@click.pass_obj
+@with_project
 def fit(project: Project, stage: str, minutes: float, start_from: Path | None) -> None:
     """Train one network for as many steps as its recipe says, going on from its last checkpoint.
 
@@ -90,7 +90,7 @@ def _begin(recipe: TrainableRecipe, stage: str, folder: Path, model: Path) -> No
 
 
 @main.command()
-@click.pass_obj
+@with_project
 def latents(project: Project) -> None:
     """Encode the clips for the diffusion training."""
     project.cache_latents()
@@ -100,7 +100,7 @@ def latents(project: Project) -> None:
 @click.argument("stage", type=click.Choice(["vae", "vocoder"]))
 @click.option("--clips", default=480, show_default=True, help="Held-out clips to rebuild.")
 @click.option("--judge", "judge_folder", type=Path, help="Folder with a judge [default: --folder].")
-@click.pass_obj
+@with_project
 def measure(project: Project, stage: str, clips: int, judge_folder: Path | None) -> None:
     """Tell how well a trained VAE or vocoder rebuilds held-out clips; needs the classifier."""
     judge = Project(project.config, judge_folder or project.folder).classifier()
@@ -117,9 +117,10 @@ def measure(project: Project, stage: str, clips: int, judge_folder: Path | None)
 @click.option("--per-concept", default=4, show_default=True, help="Clips to generate of each concept.")
 @click.option("--guidance", default=2.5, show_default=True)
 @click.option("--into", type=Path, required=True, help="Folder of the finished model.")
-@click.pass_obj
+@with_project
 def export(project: Project, name: str, licence: str, per_concept: int, guidance: float, into: Path) -> None:
     """Measure the trained model and write it, with its card, as a bundle."""
+    require_replaceable(into)
     bundle = project.bundle(name, licence)
     config = SamplingConfig(guidance=guidance)
     figures = report(bundle, project.classifier(), project.held_out, per_concept, config)
@@ -127,32 +128,16 @@ def export(project: Project, name: str, licence: str, per_concept: int, guidance
     click.echo(json.dumps(card.metrics, indent=2))
 
 
-@main.command()
-@click.argument("model", type=Path)
-@click.option("--into", type=Path, required=True, help="Folder of the new model.")
-@click.option("--lora-rank", default=8, show_default=True, help="0 trains all weights of the U-Net.")
-@click.option("--steps", default=400, show_default=True)
-@click.option("--batch", default=8, show_default=True)
-@click.option("--learning-rate", default=5e-4, show_default=True)
-@click.pass_obj
-def finetune(
-    project: Project, model: Path, into: Path, lora_rank: int, steps: int, batch: int, learning_rate: float
-) -> None:
-    """Train a finished MODEL's U-Net on with the folder's clips, and tell what that changed."""
-    config = FinetuneConfig(lora_rank=lora_rank, steps=steps, batch=batch, learning_rate=learning_rate)
-    tuned = finetuned(project.clips, project.held_out, model, project.folder, config)
-    save_finetuned(tuned, into, MAX_FILE_BYTES)
-    click.echo(json.dumps(tuned.card.metrics["finetuning"], indent=2))
+main.add_command(finetune)
 
 
 @main.command()
 @click.option("--seconds", default=20.0, show_default=True, help="How long to train each recipe.")
 @click.option("--page", type=Path, default=Path("docs/results/throughput.md"), show_default=True)
-@click.pass_context
-def throughput(context: click.Context, seconds: float, page: Path) -> None:
+@click.pass_obj
+def throughput(call: Call, seconds: float, page: Path) -> None:
     """Measure how fast the recipes train here, and project the cost of the paper's training."""
-    source = context.find_root().params["project_path"]
-    text = throughput_page.measure(context.obj.config, str(source), seconds)
+    text = throughput_page.measure(call.project().config, str(call.project_path), seconds)
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text)
     click.echo(text)

@@ -6,6 +6,7 @@ B batch, S samples, C latent channels, H latent time, W latent frequency, E embe
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,34 +17,46 @@ from torch import Tensor
 from engine.errors import SpecError
 from engine.evaluation.sampling import SamplingConfig, encode, generate
 from engine.models.bundle import Bundle, load_bundle, save_bundle
-from engine.models.card import ModelCard
 from engine.models.clap import TransformersClap
+from engine.models.companions import plain_name
+from engine.training import parallel
 from engine.training.clips import Clips
 from engine.training.draws import Draws
-from engine.training.latents import cache_latents
-from engine.training.loop import CHECKPOINT, LoopConfig, train
+from engine.training.latents import LatentStore, cache_latents, weights_digest
+from engine.training.loop import CHECKPOINT, ENDLESS, LoopConfig, train
 from engine.training.lora import fold_low_rank
 from engine.training.losses import diffusion_loss
 from engine.training.optimise import OptimiserConfig
 from engine.training.project import averaged
 from engine.training.recipes.ldm import LdmRecipe, LdmRecipeConfig
-from engine.training.warm_start import begin_from
+from engine.training.warm_start import ORIGIN, begin_from
 
 RUN = "finetuned"
+LATENTS = "latents"
+CPU = torch.device("cpu")
 JUDGED_CLIPS = 24
 NOISE_LEVELS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneConfig:
-    """How a model is trained on; lora_rank 0 trains all of its U-Net."""
+    """How a model is trained on; lora_rank 0 trains all of its U-Net.
+
+    minutes bounds each call. With no number of steps the learning rate stays what it is until the minutes are
+    over, and another call goes on.
+    """
 
     lora_rank: int = 8
-    steps: int = 400
+    steps: int | None = 400
+    minutes: float | None = None
     batch: int = 8
     learning_rate: float = 5e-4
     text_probability: float = 0.7
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes is None:
+            raise SpecError("Nothing says when to stop.", "Give a number of steps or of minutes.")
 
     def recipe(self, bundle: Bundle) -> LdmRecipeConfig:
         return LdmRecipeConfig(
@@ -53,12 +66,31 @@ class FinetuneConfig:
             text_probability=self.text_probability,
             snr_floor=1.0,
             posterior_noise=False,
-            optimiser=OptimiserConfig(
-                learning_rate=self.learning_rate, warmup_steps=20, weight_decay=0.0, steps=self.steps
-            ),
+            optimiser=self._optimiser(),
             ema_decay=0.99,
             seed=self.seed,
         )
+
+    def loop(self) -> LoopConfig:
+        minutes = math.inf if self.minutes is None else self.minutes
+        return LoopConfig(steps=ENDLESS if self.steps is None else self.steps, minutes=minutes)
+
+    def _optimiser(self) -> OptimiserConfig:
+        config = OptimiserConfig(learning_rate=self.learning_rate, warmup_steps=20, weight_decay=0.0)
+        if self.steps is None:
+            return replace(config, final_ratio=1.0)
+        return replace(config, steps=self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finetuned:
+    """A model before and after it was trained on, so many steps with so many clips."""
+
+    before: Bundle
+    after: Bundle
+    config: FinetuneConfig
+    clips: int
+    steps: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,26 +106,48 @@ class Likeness:
     to_captions: float
 
 
-def finetuned(clips: Clips, held_out: Clips, model: Path, folder: Path, config: FinetuneConfig) -> Bundle:
-    """Train a model's U-Net on clips; return the model, whose card tells of both before and after.
+def finetuned(
+    clips: Clips, model: Path, folder: Path, config: FinetuneConfig, device: torch.device = CPU
+) -> Finetuned:
+    """Train a model's U-Net on clips; processes that were joined share each batch.
 
     The run lies in `folder` and goes on from its last checkpoint. Raises SpecError where the model hears
-    another rate than that of the clips, or has no CLAP that this project trains on.
+    another rate than that of the clips, where it has no CLAP that this project trains on, or where the run
+    began with another model or other clips.
     """
     bundle = load_bundle(model)
     clap = _require_fit(bundle, clips)
-    before = likeness(bundle, held_out, config.seed)
     run = folder / RUN
-    latents = cache_latents(clips, run / "latents", bundle.vae, bundle.mel, clap, bundle.scale_factor)
-    recipe = LdmRecipe(config.recipe(bundle), latents)
-    if not (run / CHECKPOINT).exists():
+    if parallel.is_first() and (run / CHECKPOINT).exists():
+        _require_same_start(run, bundle, clips)
+    elif parallel.is_first():
+        cache_latents(clips, run / LATENTS, bundle.vae, bundle.mel, clap, bundle.scale_factor)
+    parallel.wait_for_all()
+    recipe = LdmRecipe(config.recipe(bundle), LatentStore(run / LATENTS))
+    if parallel.is_first() and not (run / CHECKPOINT).exists():
         begin_from(recipe, "ldm", run, model)
-    train(recipe, run, LoopConfig(steps=config.steps))
-    network = averaged(recipe)
+    parallel.wait_for_all()
+    recipe.to(device)
+    steps = train(recipe, run, config.loop())
+    network = averaged(recipe).to(CPU)
     fold_low_rank(network)
-    tuned = replace(bundle, unet=network)
-    after = likeness(tuned, held_out, config.seed)
-    return replace(tuned, card=_told(tuned, config, len(clips), before, after))
+    after = replace(bundle, unet=network)
+    return Finetuned(before=bundle, after=after, config=config, clips=len(clips), steps=steps)
+
+
+def judged(tuned: Finetuned, held_out: Clips, name: str) -> Bundle:
+    """Return the trained model by its own name, with a card that tells how it and the first one do."""
+    config, card = tuned.config, tuned.before.card
+    before, after = (likeness(bundle, held_out, config.seed) for bundle in (tuned.before, tuned.after))
+    report = {"before": asdict(before), "after": asdict(after)}
+    history = {**asdict(config), "began_with": card.name, "clips": tuned.clips, "steps": tuned.steps}
+    told = replace(
+        card,
+        name=plain_name(name),
+        training={**card.training, "finetuning": history},
+        metrics={**card.metrics, "finetuning": report},
+    )
+    return replace(tuned.after, card=told)
 
 
 def save_finetuned(tuned: Bundle, into: Path, max_file_bytes: int) -> None:
@@ -147,7 +201,17 @@ def _require_fit(bundle: Bundle, clips: Clips) -> TransformersClap:
     return bundle.clap
 
 
-def _told(tuned: Bundle, config: FinetuneConfig, clips: int, before: Likeness, after: Likeness) -> ModelCard:
-    report = {"before": asdict(before), "after": asdict(after)}
-    history = {**tuned.card.training, "finetuning": {**asdict(config), "clips": clips}}
-    return replace(tuned.card, training=history, metrics={**tuned.card.metrics, "finetuning": report})
+def _require_same_start(run: Path, bundle: Bundle, clips: Clips) -> None:
+    """Raise SpecError unless a run that goes on began with this model and these clips."""
+    began_with = json.loads((run / ORIGIN).read_text()).get("weights")
+    if began_with != weights_digest(bundle.unet):
+        raise _other_start(run, "another model")
+    latents = LatentStore(run / LATENTS)
+    if len(latents) != len(clips):
+        raise _other_start(run, f"{len(latents)} clips, not with these {len(clips)}")
+
+
+def _other_start(run: Path, what: str) -> SpecError:
+    return SpecError(
+        f"The training in {run} began with {what}.", "Name another --folder, or remove that one."
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from engine.audio.mel import MelFrontEnd
@@ -113,8 +113,13 @@ def _clap_features(store: Clips, indices: np.ndarray, window_samples: int) -> Te
 
 def encoder_digest(vae: Vae, clap: TransformersClap) -> str:
     """Return the SHA-256 of both networks' weights."""
+    return weights_digest(vae, clap.model)
+
+
+def weights_digest(*networks: nn.Module) -> str:
+    """Return the SHA-256 of all weights of some networks, with their names."""
     digest = hashlib.sha256()
-    for network in (vae, clap.model):
+    for network in networks:
         for name, value in sorted(network.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.contiguous().numpy())

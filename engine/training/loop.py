@@ -28,6 +28,8 @@ from engine.training.ema import Ema
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
+# As many steps as no run gets to: the minutes end it.
+ENDLESS = 10**9
 
 Metrics = dict[str, float]
 
@@ -195,7 +197,8 @@ def _checksum(state: Any, so_far: int = 0) -> int:
 def _progress(start: int, stop: int, name: str) -> Iterator[int]:
     hidden = not parallel.is_first()
     steps = range(start, stop)
-    return iter(tqdm(steps, initial=start, total=stop, desc=name, mininterval=10.0, disable=hidden))
+    total = None if stop == ENDLESS else stop
+    return iter(tqdm(steps, initial=start, total=total, desc=name, mininterval=10.0, disable=hidden))
 
 
 def _require_finite(metrics: Metrics, step: int, folder: Path) -> None:

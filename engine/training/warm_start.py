@@ -14,6 +14,7 @@ from engine.errors import ModelCorrupt, SpecError
 from engine.models.bundle import Bundle, load_bundle
 from engine.models.clap import TransformersClap
 from engine.training.ema import Ema
+from engine.training.latents import weights_digest
 from engine.training.loop import CHECKPOINT, Recipe, save
 
 ORIGIN = "started_from.json"
@@ -40,9 +41,14 @@ def begin_from(recipe: Averaged, stage: str, folder: Path, model_folder: Path) -
             "Leave --start-from out to go on, or remove that folder.",
         )
     bundle = load_bundle(model_folder)
-    copy_weights(trained_network(bundle, stage), recipe, model_folder)
+    network = trained_network(bundle, stage)
+    copy_weights(network, recipe, model_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    origin = {"model": bundle.card.name, "training": bundle.card.training.get(stage)}
+    origin = {
+        "model": bundle.card.name,
+        "training": bundle.card.training.get(stage),
+        "weights": weights_digest(network),
+    }
     (folder / ORIGIN).write_text(json.dumps(origin))
     save(recipe, folder, 0)
 

@@ -12,7 +12,7 @@ import torch
 from engine.errors import SpecError
 from engine.models.bundle import debug_bundle, load_bundle, save_bundle
 from engine.models.unet import UNet
-from engine.training.finetune import FinetuneConfig, finetuned, save_finetuned
+from engine.training.finetune import FinetuneConfig, finetuned, judged, save_finetuned
 from engine.training.lora import add_low_rank, fold_low_rank
 from engine.training.store import ClipStore
 from tests.unit import training_setups as setups
@@ -76,14 +76,16 @@ def test_folded_changes_are_plain_weights_of_that_rank() -> None:
 def test_a_model_learns_the_clips_it_is_trained_on(
     rank: int, model: Path, tiny_clips: ClipStore, tmp_path: Path
 ) -> None:
-    tuned = finetuned(tiny_clips, tiny_clips, model, tmp_path / "run", replace(CONFIG, lora_rank=rank))
-    save_finetuned(tuned, tmp_path / "mine", max_file_bytes=10**9)
+    tuned = finetuned(tiny_clips, model, tmp_path / "run", replace(CONFIG, lora_rank=rank))
+    save_finetuned(judged(tuned, tiny_clips, "my own!"), tmp_path / "mine", max_file_bytes=10**9)
     loaded, first = load_bundle(tmp_path / "mine"), load_bundle(model)
     report = json.loads((tmp_path / "mine" / "finetuning.json").read_text())
     assert report == loaded.card.metrics["finetuning"]
     assert report["after"]["noise_error"] < 0.97 * report["before"]["noise_error"]
     assert report["before"].keys() == report["after"].keys() == {"noise_error", "to_clips", "to_captions"}
-    assert loaded.card.training["finetuning"]["clips"] == len(tiny_clips)
+    told = loaded.card.training["finetuning"]
+    assert (told["clips"], told["steps"], told["began_with"]) == (len(tiny_clips), CONFIG.steps, "debug")
+    assert loaded.card.name == "my-own"
     assert loaded.scale_factor == first.scale_factor
     for name, value in first.vae.state_dict().items():
         assert torch.equal(loaded.vae.state_dict()[name], value)
@@ -93,5 +95,40 @@ def test_clips_of_another_rate_are_refused(model: Path, tiny_clips: ClipStore, t
     other = ClipStore(tiny_clips.folder)
     other.config = replace(other.config, sample_rate_hz=48_000)
     with pytest.raises(SpecError, match="The clips have 48000 Hz, but debug hears 16000 Hz"):
-        finetuned(other, tiny_clips, model, tmp_path, CONFIG)
+        finetuned(other, model, tmp_path, CONFIG)
     assert not list(tmp_path.iterdir())
+
+
+def _one_fewer(clips: ClipStore) -> ClipStore:
+    other = ClipStore(clips.folder)
+    other.config = replace(other.config, mixtures=other.config.mixtures - 1)
+    return other
+
+
+def test_a_run_goes_on_with_what_it_began_with_alone(
+    model: Path, tiny_clips: ClipStore, tmp_path: Path
+) -> None:
+    first = replace(CONFIG, steps=2)
+    finetuned(tiny_clips, model, tmp_path / "run", first)
+    other = debug_bundle(1)
+    save_bundle(tmp_path / "other", other, other.card)
+    with pytest.raises(SpecError, match="began with another model"):
+        finetuned(tiny_clips, tmp_path / "other", tmp_path / "run", first)
+    with pytest.raises(SpecError, match="began with 28 clips, not with these 27"):
+        finetuned(_one_fewer(tiny_clips), model, tmp_path / "run", first)
+
+
+def test_calls_bound_by_minutes_go_on_from_each_other(
+    model: Path, tiny_clips: ClipStore, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, steps=None, minutes=1e-9)
+    reached = [finetuned(tiny_clips, model, tmp_path, config).steps for _ in range(3)]
+    assert reached == [1, 2, 3]
+    # Past the warm-up the learning rate stays: nobody knows how many steps there will be.
+    optimiser = config.recipe(debug_bundle()).optimiser
+    assert optimiser.rate(100) == optimiser.rate(10**6) == config.learning_rate
+
+
+def test_it_must_be_said_when_to_stop() -> None:
+    with pytest.raises(SpecError, match="when to stop"):
+        FinetuneConfig(steps=None)

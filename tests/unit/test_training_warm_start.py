@@ -11,6 +11,7 @@ import torch
 from engine.errors import ModelCorrupt, SpecError
 from engine.models.bundle import debug_bundle, load_bundle, save_bundle
 from engine.models.hifigan import HifiGan
+from engine.training.latents import weights_digest
 from engine.training.loop import resume
 from engine.training.project import training_history
 from engine.training.recipes.vae import VaeRecipe, VaeRecipeConfig
@@ -48,7 +49,8 @@ def test_a_run_begins_with_the_models_weights_and_says_so(
         assert torch.equal(resumed.ema.shadow[name], value), name
     (tmp_path / "vae" / "metrics.csv").write_text("step,elapsed_s,l1\n10,60,0.5\n")
     origin = training_history(tmp_path / "vae" / "metrics.csv")["started_from"]
-    assert origin == {"model": "debug", "training": {"steps": 7}}
+    weights = weights_digest(load_bundle(model).vae)
+    assert origin == {"model": "debug", "training": {"steps": 7}, "weights": weights}
 
 
 def test_a_network_under_weight_norm_sounds_like_the_plain_one(tiny_clips: ClipStore, tmp_path: Path) -> None:

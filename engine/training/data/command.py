@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import click
 from engine.training.data.cutting import RATES_HZ, Cut, CutConfig
 from engine.training.data.manifest import Manifest, hold_out
 from engine.training.data.opening import HELD_OUT
-from engine.training.data.preparing import REPORT, PrepareConfig, prepare_clips
+from engine.training.data.preparing import PrepareConfig, prepare_clips, summary
 from engine.training.data.sources import Kind, SourceConfig, read_source
 
 _DEFAULT = CutConfig()
@@ -82,10 +81,4 @@ def prepare(
 
 
 def _prepare(manifest: Manifest, folder: Path, settings: PrepareConfig, processes: int) -> None:
-    clips = prepare_clips(manifest, folder, settings, processes)
-    report = json.loads((folder / REPORT).read_text())
-    click.echo(
-        f"{folder}: {len(clips)} clips of {clips.config.duration_s:g} s from {report['files']} files, "
-        f"{len(report['labels'])} labels; {report['silent_clips']} silent clips left out, "
-        f"{report['skipped_files']} files skipped, named in {folder / REPORT}"
-    )
+    click.echo(summary(prepare_clips(manifest, folder, settings, processes)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -143,14 +143,17 @@ def hold_out(manifest: Manifest, share: float) -> tuple[Manifest, Manifest]:
     A file stays in its part when others are added, and all its clips with it. Both parts have the labels of
     the whole, so that these have the same numbers. Raises SpecError where a part is empty.
     """
-    parts: tuple[list[SoundFile], list[SoundFile]] = ([], [])
-    for file in manifest.files:
-        parts[path_number(file.path) < share * _HASH_STEPS].append(file)
-    if not all(parts):
+    held = {file for file in manifest.files if path_number(file.path) < share * _HASH_STEPS}
+    if len(held) in (0, len(manifest.files)):
         raise SpecError(f"Holding out {share:g} of {len(manifest.files)} files leaves one part empty.")
-    kept, held = (tuple(part) for part in parts)
+    return parted(manifest, held)
+
+
+def parted(manifest: Manifest, held: Collection[SoundFile]) -> tuple[Manifest, Manifest]:
+    """Return a manifest without some of its files, and these; both have the labels of the whole."""
     whole = replace(manifest, vocabulary=manifest.labels)
-    return replace(whole, files=kept), replace(whole, files=held, missing=())
+    kept, taken = (tuple(file for file in manifest.files if (file in held) is out) for out in (False, True))
+    return replace(whole, files=kept), replace(whole, files=taken, missing=())
 
 
 def path_number(path: str) -> int:

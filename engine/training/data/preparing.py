@@ -71,6 +71,17 @@ def prepare_clips(
     return PreparedClips(folder)
 
 
+def summary(clips: PreparedClips) -> str:
+    """Return in one line what became of the sounds of a prepared folder."""
+    path = clips.folder / REPORT
+    report = json.loads(path.read_text())
+    return (
+        f"{clips.folder}: {len(clips)} clips of {clips.config.duration_s:g} s from {report['files']} files, "
+        f"{len(report['labels'])} labels; {report['silent_clips']} silent clips left out, "
+        f"{report['skipped_files']} files skipped, named in {path}"
+    )
+
+
 def _plan(manifest: Manifest, config: PrepareConfig) -> str:
     digest = hashlib.sha256(manifest.text().encode()).hexdigest()
     settings = asdict(config) | {"cut": _cut_fields(config)}

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from engine.errors import NotFound, SpecError
+from engine.training.data.audio_index import AUDIO_SUFFIXES
 from engine.training.data.folders import read_folder
 from engine.training.data.listings import read_freesound_listing, read_training_listing
 from engine.training.data.manifest import Manifest, read_json, read_lines, read_manifest
@@ -53,6 +54,8 @@ def read_source(source: Path, config: SourceConfig) -> Manifest:
     if not source.exists():
         raise NotFound(f"{source} is not there.", "Name a folder of sounds, or the list of a data set.")
     manifest = _read(source, config.kind or kind_of(source), config)
+    if not manifest.files and source.is_dir():
+        raise SpecError(f"{source} holds no sound.", f"Sounds end in {', '.join(sorted(AUDIO_SUFFIXES))}.")
     if not manifest.files:
         missing = f" ({len(manifest.missing)} are listed)" if manifest.missing else ""
         raise SpecError(
@@ -65,6 +68,8 @@ def kind_of(source: Path) -> Kind:
     """Tell the layout by what the source holds; SpecError where it is none of those known."""
     if source.is_dir():
         return Kind.FOLDER
+    if source.suffix.lower() in AUDIO_SUFFIXES:
+        raise SpecError(f"{source} is one sound, not a folder or a list of them.", "Name its folder.")
     if source.suffix == ".jsonl":
         return Kind.MANIFEST
     kind = _kind_of_json(source) if source.suffix == ".json" else _kind_of_table(source)
