@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 import torch
 
+from engine.models.bundle import debug_bundle, load_bundle, save_bundle
+from engine.training.data.prepared import PreparedClips
+from engine.training.finetune import FinetuneConfig, finetuned
 from engine.training.latents import LatentStore
 from engine.training.store import ClipStore
 from tests.unit import training_pair, training_setups
+from tests.unit.recordings import hum, write_sound
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.takes_long]
 
@@ -103,6 +107,49 @@ def test_the_command_line_trains_in_two_processes(tiny_clips: ClipStore, tmp_pat
     ended = launch("engine.training", *options, "fit", "classifier", "--minutes", "9")
     assert ended.returncode == 0, ended.stderr
     assert torch.load(tmp_path / "run" / "classifier" / "checkpoint.pt")["step"] == 2
+
+
+def test_two_processes_make_a_model_of_a_folder_of_sounds(tmp_path: Path) -> None:
+    for number in range(5):
+        write_sound(tmp_path / "sounds" / f"{number}.wav", hum(2.5, 200.0 + 50 * number))
+    model, run = tmp_path / "debug", tmp_path / "run"
+    save_bundle(model, debug_bundle(), debug_bundle().card)
+    options = (
+        "--steps",
+        "3",
+        "--batch",
+        "4",
+        "--learning-rate",
+        "0.03",
+        "--lora-rank",
+        "0",
+        "--into",
+        str(tmp_path / "mine"),
+    )
+    call = (
+        "--threads",
+        "1",
+        "--folder",
+        str(run),
+        "finetune",
+        str(model),
+        str(tmp_path / "sounds"),
+        *options,
+    )
+    ended = launch("engine.training", *call)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("before") == ended.stdout.count("after") == 1
+    clips = PreparedClips(run / "finetuned" / "clips")
+    alone = finetuned(
+        clips, model, tmp_path / "alone", FinetuneConfig(steps=3, batch=4, learning_rate=0.03, lora_rank=0)
+    )
+    first, expected = (bundle.unet.state_dict() for bundle in (alone.before, alone.after))
+    ours = load_bundle(tmp_path / "mine").unet.state_dict()
+    moved, apart = (
+        torch.cat([(one[key] - expected[key]).flatten() for key in expected]).norm() for one in (first, ours)
+    )
+    # Most products are in 16 bits, and those of two rows are rounded otherwise than those of four.
+    assert apart < 0.3 * moved
 
 
 def flat(state: Any, key: str = "") -> dict[str, torch.Tensor]:
