@@ -19,8 +19,9 @@ from engine.training.batches import BatchSampler, with_floor_noise
 from engine.training.clips import Clips
 from engine.training.draws import Draws
 from engine.training.loop import Metrics, Parts
-from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.optimise import Optimiser, OptimiserConfig
 from engine.training.parallel import Rows, own_pieces
+from engine.training.precision import Precision, mixed_precision, with_descent
 from engine.training.tally import Tally
 
 LOG_CENTRE, LOG_SPREAD = -5.0, 3.0
@@ -67,7 +68,7 @@ class ClassifierRecipeConfig:
         default_factory=lambda: OptimiserConfig(learning_rate=2e-3, warmup_steps=50, weight_decay=0.05)
     )
     seed: int = 1
-    bfloat16: bool = True
+    precision: Precision = Precision.BFLOAT16
 
 
 class ClassifierRecipe(Parts):
@@ -77,7 +78,7 @@ class ClassifierRecipe(Parts):
         torch.manual_seed(config.seed)
         self.config = config
         self.network = ConceptClassifier(len(store.config.catalogue), config.width)
-        self._optimiser = Optimiser([self.network], config.optimiser)
+        self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
         self._store = store
         self._batches = BatchSampler(store.config.singles, config.batch, config.seed)
         self._parts = {
@@ -90,15 +91,15 @@ class ClassifierRecipe(Parts):
         (rows,) = own_pieces(len(indices))
         tally = Tally(self.device)
         share = (rows.stop - rows.start) / len(indices)
-        self._optimiser.step(share * self._loss(indices[rows], step, rows, share, tally), step)
-        return tally.total()
+        loss = share * self._loss(indices[rows], step, rows, share, tally)
+        return with_descent(tally.total(), self._optimiser.step(loss, step))
 
     def _loss(self, indices: np.ndarray, step: int, rows: Rows, share: float, tally: Tally) -> Tensor:
         audio_BS = torch.from_numpy(self._store.audio(indices)).to(self.device)
         mel_BTM = self._augmented(audio_BS, Draws(self.config.seed, step, rows, self.device))
         target_B = single_concepts(self._store, indices).to(self.device)
         self.network.train()
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             logits_BK = self.network(mel_BTM)
         loss = F.cross_entropy(logits_BK.float(), target_B, label_smoothing=0.05)
         tally.add(share, loss=loss, accuracy=(logits_BK.argmax(dim=1) == target_B).float().mean())

@@ -18,8 +18,10 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name it has in torch
-        # Of transposed maps torch sums value after value, and gradients are wrong in the third digit.
-        if not self.training or (processes() == 1 and input.is_contiguous()):
+        # Of transposed maps torch sums value after value, and gradients are wrong in the third digit. In
+        # float16 it would remember for good that a map has overflowed.
+        plain = processes() == 1 and input.is_contiguous() and input.dtype is not torch.float16
+        if plain or not self.training:
             return super().forward(input)
         maps_BCHW = input.float()
         count = float(summed(maps_BCHW.new_tensor(maps_BCHW[:, 0].numel())))
@@ -36,8 +38,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1
-        self.running_mean.lerp_(mean_C, self.momentum)
-        self.running_var.lerp_(variance_C, self.momentum)
+        for remembered_C, value_C in ((self.running_mean, mean_C), (self.running_var, variance_C)):
+            remembered_C.lerp_(torch.where(value_C.isfinite(), value_C, remembered_C), self.momentum)
 
 
 def share_batch_norms(network: nn.Module) -> None:

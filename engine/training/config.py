@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import dacite
 
@@ -41,6 +43,14 @@ def load_project(path: Path) -> ProjectConfig:
     """Read a project file; an unknown key or a wrong type raises SpecError naming it."""
     try:
         data = tomllib.loads(path.read_text())
-        return dacite.from_dict(ProjectConfig, data, dacite.Config(strict=True, cast=[tuple]))
+        _require_no_old_key(data)
+        return dacite.from_dict(ProjectConfig, data, dacite.Config(strict=True, cast=[tuple, Enum]))
     except (OSError, tomllib.TOMLDecodeError, dacite.DaciteError, ValueError) as error:
         raise SpecError(f"{path} is not a usable training project: {error}.") from error
+
+
+def _require_no_old_key(data: dict[str, Any]) -> None:
+    for name, section in data.items():
+        if isinstance(section, dict) and "bfloat16" in section:
+            precision = "bfloat16" if section["bfloat16"] else "float32"
+            raise ValueError(f'{name}.bfloat16 is no key any more; write precision = "{precision}"')

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from engine.training.precision import Descent
+
 
 class Ema:
     """Average a network's parameters with the warm-up min(decay, (1 + n) / (10 + n))."""
@@ -24,6 +26,11 @@ class Ema:
         live = dict(network.named_parameters())
         averages = list(self.shadow.values())
         torch._foreach_lerp_(averages, [live[name].detach() for name in self.shadow], 1 - decay)
+
+    def follow(self, network: nn.Module, descent: Descent) -> None:
+        """Update after a step that was not skipped."""
+        if not descent.skipped:
+            self.update(network)
 
     def to(self, device: torch.device) -> None:
         """Keep the averages there, beside the network that they are of."""

@@ -27,6 +27,7 @@ from engine.training.loop import CHECKPOINT, ENDLESS, LoopConfig, train
 from engine.training.lora import fold_low_rank
 from engine.training.losses import diffusion_loss
 from engine.training.optimise import OptimiserConfig
+from engine.training.precision import Precision
 from engine.training.project import averaged
 from engine.training.recipes.ldm import LdmRecipe, LdmRecipeConfig
 from engine.training.warm_start import ORIGIN, begin_from
@@ -52,6 +53,7 @@ class FinetuneConfig:
     batch: int = 8
     learning_rate: float = 5e-4
     text_probability: float = 0.7
+    precision: Precision = Precision.BFLOAT16
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,6 +70,7 @@ class FinetuneConfig:
             posterior_noise=False,
             optimiser=self._optimiser(),
             ema_decay=0.99,
+            precision=self.precision,
             seed=self.seed,
         )
 

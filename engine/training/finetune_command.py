@@ -19,6 +19,7 @@ from engine.training.data.own_sounds import cut_like, prepare_own
 from engine.training.data.prepared import PreparedClips
 from engine.training.data.preparing import summary
 from engine.training.finetune import RUN, FinetuneConfig, finetuned, judged, save_finetuned
+from engine.training.precision import Precision
 
 _DEFAULT = FinetuneConfig()
 _POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -41,6 +42,12 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--minutes", type=_POSITIVE, help="Stop training after so long; the same call goes on.")
 @click.option("--batch", type=click.IntRange(1), default=_DEFAULT.batch, show_default=True)
 @click.option("--learning-rate", type=_POSITIVE, default=_DEFAULT.learning_rate, show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice([one.value for one in Precision]),
+    default=_DEFAULT.precision.value,
+    show_default=True,
+)
 @click.pass_obj
 def finetune(
     call: Call,
@@ -51,6 +58,7 @@ def finetune(
     into: Path,
     steps: int | None,
     minutes: float | None,
+    precision: str,
     **how: Any,
 ) -> None:
     """Train a finished MODEL on with your own SOUNDS, and tell what that changed.
@@ -65,7 +73,7 @@ def finetune(
     """
     if steps is None and minutes is None:
         steps = _DEFAULT.steps
-    config = FinetuneConfig(steps=steps, minutes=minutes, **how)
+    config = FinetuneConfig(steps=steps, minutes=minutes, precision=Precision(precision), **how)
     found = _folder_of(model)
     _require_other(into, found)
     folder = call.folder or (Path("runs") / into.name if sounds else STARTER_RUN)

@@ -34,17 +34,21 @@ def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
     return -fake_logits.mean()
 
 
-def adaptive_weight(losses: Iterable[tuple[Tensor, Tensor]], last_layer: Tensor) -> Tensor:
+def adaptive_weight(
+    losses: Iterable[tuple[Tensor, Tensor]], last_layer: Tensor, scale: float = 1.0
+) -> Tensor:
     """Balance two losses by their gradients at the last layer (Esser et al. 2021, eq. 7).
 
     losses are pairs of reconstruction and adversarial loss; their sum over all pieces and processes counts.
+    They are scaled while their gradients are computed.
     """
     sums = [torch.zeros_like(last_layer), torch.zeros_like(last_layer)]
     for pair in losses:
-        grads = [torch.autograd.grad(loss, last_layer, retain_graph=True)[0] for loss in pair]
+        grads = [torch.autograd.grad(scale * loss, last_layer, retain_graph=True)[0] for loss in pair]
         sums = [total + grad for total, grad in zip(sums, grads, strict=True)]
     sum_in_place(sums)
-    ratio = sums[0].norm() / (sums[1].norm() + 1e-4)
+    reconstruction, adversarial = (total.norm() / scale for total in sums)
+    ratio = reconstruction / (adversarial + 1e-4)
     return ratio.clamp(0.0, 1e4).detach()
 
 

@@ -32,7 +32,7 @@ TINY_VAE = """
 batch = 3
 crop_frames = 16
 discriminator_width = 4
-bfloat16 = false
+precision = "float32"
 [vae.network]
 base_channels = 8
 channel_mult = [1, 2]

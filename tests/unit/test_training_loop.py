@@ -188,9 +188,9 @@ def test_the_first_step_moves_every_weight_by_the_learning_rate() -> None:
     network = torch.nn.Linear(3, 1)
     before = network.weight.detach().clone()
     optimiser = Optimiser([network], OptimiserConfig(learning_rate=0.1, warmup_steps=2, weight_decay=0.5))
-    norm = optimiser.step((network.weight * torch.tensor([2.0, -1.0, 2.0])).sum(), step=0)
+    descent = optimiser.step((network.weight * torch.tensor([2.0, -1.0, 2.0])).sum(), step=0)
     moved = before * (1 - 0.05 * 0.5) - 0.05 * torch.tensor([1.0, -1.0, 1.0])
-    assert norm == pytest.approx(3.0)
+    assert descent.norm == pytest.approx(3.0) and not descent.skipped
     assert torch.allclose(network.weight, moved, atol=1e-6)
 
 

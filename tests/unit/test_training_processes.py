@@ -17,6 +17,7 @@ from engine.models.bundle import debug_bundle, load_bundle, save_bundle
 from engine.training.data.prepared import PreparedClips
 from engine.training.finetune import FinetuneConfig, finetuned
 from engine.training.latents import LatentStore
+from engine.training.precision import Precision
 from engine.training.store import ClipStore
 from tests.unit import training_pair, training_setups
 from tests.unit.recordings import hum, write_sound
@@ -87,6 +88,17 @@ def test_both_processes_have_the_same_bits_killed_or_not(name: str, pair: Pair) 
         assert all(torch.equal(others[key], value) for key, value in expected.items())
 
 
+def test_what_overflows_in_one_process_is_skipped_by_both(pair: Pair) -> None:
+    ours, theirs = (one["overflow"] for one in (pair.first, pair.second))
+    assert [step["skipped"] for step in ours["metrics"]] == [0.0, 1.0, 0.0]
+    assert [step["loss_scale"] for step in ours["metrics"]] == [2.0**16, 2.0**16, 2.0**15]
+    assert ours["metrics"] == theirs["metrics"]
+    assert ours["state"]["ema"]["updates"] == 2
+    expected, others = flat(ours["state"]), flat(theirs["state"])
+    assert expected.keys() == others.keys() and expected[".optimiser.loss_scale.value"] == 2.0**15
+    assert all(value.isfinite().all() and torch.equal(others[key], value) for key, value in expected.items())
+
+
 def test_only_the_first_process_writes(pair: Pair) -> None:
     for name in training_pair.RECIPES:
         assert len(list((pair.folder / name / "whole" / "tensorboard").iterdir())) == 1
@@ -114,42 +126,23 @@ def test_two_processes_make_a_model_of_a_folder_of_sounds(tmp_path: Path) -> Non
         write_sound(tmp_path / "sounds" / f"{number}.wav", hum(2.5, 200.0 + 50 * number))
     model, run = tmp_path / "debug", tmp_path / "run"
     save_bundle(model, debug_bundle(), debug_bundle().card)
-    options = (
-        "--steps",
-        "3",
-        "--batch",
-        "4",
-        "--learning-rate",
-        "0.03",
-        "--lora-rank",
-        "0",
-        "--into",
-        str(tmp_path / "mine"),
-    )
-    call = (
-        "--threads",
-        "1",
-        "--folder",
-        str(run),
-        "finetune",
-        str(model),
-        str(tmp_path / "sounds"),
-        *options,
-    )
+    how = ("--steps", "3", "--batch", "4", "--learning-rate", "0.03", "--lora-rank", "0")
+    how = (*how, "--precision", "float32")
+    paths = (str(model), str(tmp_path / "sounds"), "--into", str(tmp_path / "mine"))
+    call = ("--threads", "1", "--folder", str(run), "finetune", *paths, *how)
     ended = launch("engine.training", *call)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("before") == ended.stdout.count("after") == 1
     clips = PreparedClips(run / "finetuned" / "clips")
-    alone = finetuned(
-        clips, model, tmp_path / "alone", FinetuneConfig(steps=3, batch=4, learning_rate=0.03, lora_rank=0)
-    )
+    config = FinetuneConfig(steps=3, batch=4, learning_rate=0.03, lora_rank=0, precision=Precision.FLOAT32)
+    alone = finetuned(clips, model, tmp_path / "alone", config)
     first, expected = (bundle.unet.state_dict() for bundle in (alone.before, alone.after))
     ours = load_bundle(tmp_path / "mine").unet.state_dict()
     moved, apart = (
         torch.cat([(one[key] - expected[key]).flatten() for key in expected]).norm() for one in (first, ours)
     )
-    # Most products are in 16 bits, and those of two rows are rounded otherwise than those of four.
-    assert apart < 0.3 * moved
+    # Adam makes whole steps of gradients that are nothing but rounding.
+    assert apart < 0.03 * moved
 
 
 def flat(state: Any, key: str = "") -> dict[str, torch.Tensor]:

@@ -15,6 +15,7 @@ from engine.models.istft_vocoder import IstftVocoderConfig
 from engine.training.__main__ import STAGES, held_out_config, main
 from engine.training.config import ProjectConfig, load_project
 from engine.training.latents import cache_latents
+from engine.training.precision import Precision
 from engine.training.project import Project
 from engine.training.store import StoreConfig, render_store
 
@@ -49,6 +50,9 @@ def test_the_vocoders_keys_say_which_one_it_is(tmp_path: Path) -> None:
         ("[vae]\nbatches = 3\n", "batches"),
         ("[ldm]\nbatch = 'many'\n", "ldm.batch"),
         ("[store]\nsingles = 0\n", "single clip"),
+        ("[vae]\nbfloat16 = false\n", 'vae.bfloat16 is no key any more; write precision = "float32"'),
+        ("[ldm]\nbfloat16 = true\n", 'ldm.bfloat16 is no key any more; write precision = "bfloat16"'),
+        ("[clap]\nprecision = 'half'\n", "precision is float32 or bfloat16 or float16, not 'half'"),
         ("[store\n", "line 1"),
     ],
 )
@@ -56,6 +60,15 @@ def test_what_is_wrong_in_a_file_is_named(text: str, named: str, tmp_path: Path)
     with pytest.raises(SpecError, match=named) as caught:
         _project(tmp_path, text)
     assert "project.toml" in caught.value.message
+
+
+def test_a_file_says_in_how_many_bits_to_train(tmp_path: Path) -> None:
+    config = _project(tmp_path, "[vae]\nprecision = 'float16'\n[classifier]\nprecision = 'float32'\n")
+    assert (config.vae.precision, config.ldm.precision, config.classifier.precision) == (
+        Precision.FLOAT16,
+        Precision.BFLOAT16,
+        Precision.FLOAT32,
+    )
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

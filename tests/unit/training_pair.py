@@ -5,19 +5,24 @@ Started by torchrun, with the folders of clips and latents, and one for what com
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine.errors import EngineError
 from engine.training import parallel
 from engine.training.latents import LatentStore
 from engine.training.loop import LoopConfig, Metrics, Recipe, train
+from engine.training.precision import Precision
+from engine.training.recipes.ldm import LdmRecipe
 from engine.training.store import ClipStore
+from engine.training.tally import Tally
 from tests.unit import training_setups as setups
 
 STEPS = 3
@@ -61,6 +66,24 @@ class Failing(Watched):
         return super().train_step(step)
 
 
+class Overflowing(LdmRecipe):
+    """A recipe whose gradients overflow in the second process alone, at one step."""
+
+    def _gradients(self, step: int, tally: Tally) -> Iterator[Sequence[Tensor]]:
+        factor = math.inf if step == 1 and not parallel.is_first() else 1.0
+        for gradients in super()._gradients(step, tally):
+            yield [factor * gradient for gradient in gradients]
+
+
+def overflowed(latents: LatentStore, folder: Path) -> dict[str, Any]:
+    """Return metrics and state of a run in float16 one step of which has to be skipped."""
+    watched = Watched(
+        Overflowing(setups.ldm_config(precision=Precision.FLOAT16, optimiser=OPTIMISER), latents)
+    )
+    train(watched, folder, LoopConfig(steps=STEPS))
+    return {"metrics": watched.metrics, "state": watched.recipe.state_dict()}
+
+
 def trained(build: Build, clips: ClipStore, latents: LatentStore, folder: Path) -> dict[str, Any]:
     """Return metrics and state of a run, and the state of one that was killed and resumed."""
     whole, resumed = Watched(build(clips, latents)), build(clips, latents)
@@ -86,6 +109,7 @@ def main(clips: Path, latents: Path, out: Path) -> None:
             name: trained(build, ClipStore(clips), LatentStore(latents), out / name)
             for name, build in RECIPES.items()
         }
+        results["overflow"] = overflowed(LatentStore(latents), out / "overflow")
         torch.save(results, out / ("first.pt" if parallel.is_first() else "second.pt"))
         train(Failing(setups.ldm(LatentStore(latents))), out / "failing", LoopConfig(steps=STEPS))
 

@@ -18,6 +18,7 @@ from engine.models.vae import VaeConfig
 from engine.training.discriminators import WaveDiscriminatorConfig
 from engine.training.latents import ARRAYS, LatentStore
 from engine.training.optimise import OptimiserConfig
+from engine.training.precision import Precision
 from engine.training.recipes.clap import ClapRecipe, ClapRecipeConfig
 from engine.training.recipes.ldm import LdmRecipe, LdmRecipeConfig
 from engine.training.recipes.vae import VaeRecipe, VaeRecipeConfig
@@ -33,7 +34,12 @@ EMBEDDING, LATENT = 16, (4, 8, 4)
 def vae_config(**fields: object) -> VaeRecipeConfig:
     network = VaeConfig(base_channels=8, channel_mult=(1, 2), res_blocks=1, latent_channels=2)
     config = VaeRecipeConfig(
-        network=network, batch=3, crop_frames=32, discriminator_width=4, optimiser=OPTIMISER, bfloat16=False
+        network=network,
+        batch=3,
+        crop_frames=32,
+        discriminator_width=4,
+        optimiser=OPTIMISER,
+        precision=Precision.FLOAT32,
     )
     return replace(config, **fields)
 
@@ -46,14 +52,14 @@ def vocoder_config(**fields: object) -> VocoderRecipeConfig:
         extra_resolutions=(256,),
         discriminators=WaveDiscriminatorConfig(width=2, periods=(2, 3), scales=1),
         optimiser=OPTIMISER,
-        bfloat16=False,
+        precision=Precision.FLOAT32,
     )
     return replace(config, **fields)
 
 
 def clap_config(**fields: object) -> ClapRecipeConfig:
     network = replace(ClapConfig.debug(), text_dropout=fields.pop("dropout", 0.1))
-    config = ClapRecipeConfig(network=network, batch=4, optimiser=OPTIMISER, bfloat16=False)
+    config = ClapRecipeConfig(network=network, batch=4, optimiser=OPTIMISER, precision=Precision.FLOAT32)
     return replace(config, **fields)
 
 
@@ -68,11 +74,15 @@ def ldm_config(**fields: object) -> LdmRecipeConfig:
         head_channels=8,
         condition_width=EMBEDDING,
     )
-    return replace(LdmRecipeConfig(network=network, batch=8, optimiser=OPTIMISER, bfloat16=False), **fields)
+    return replace(
+        LdmRecipeConfig(network=network, batch=8, optimiser=OPTIMISER, precision=Precision.FLOAT32), **fields
+    )
 
 
 def classifier_config(**fields: object) -> ClassifierRecipeConfig:
-    return replace(ClassifierRecipeConfig(batch=6, width=4, optimiser=OPTIMISER, bfloat16=False), **fields)
+    return replace(
+        ClassifierRecipeConfig(batch=6, width=4, optimiser=OPTIMISER, precision=Precision.FLOAT32), **fields
+    )
 
 
 def vae(clips: ClipStore, **fields: object) -> VaeRecipe:

@@ -26,8 +26,9 @@ from engine.training.draws import Draws, RowwiseDropout
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import contrastive_loss, without_equal_captions
-from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.optimise import Optimiser, OptimiserConfig
 from engine.training.parallel import Rows, gathered, own_pieces, processes
+from engine.training.precision import Precision, mixed_precision, with_descent
 from engine.training.tally import Tally
 
 NAMER_SCALE = 20.0
@@ -59,7 +60,7 @@ class ClapRecipeConfig:
     )
     ema_decay: float = 0.999
     seed: int = 0
-    bfloat16: bool = True
+    precision: Precision = Precision.BFLOAT16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +86,7 @@ class ClapRecipe(Parts):
         self.ema = Ema(self.network, config.ema_decay)
         self.namer = ConceptNamer(len(store.config.catalogue), config.network.projection)
         taught = [self.network, self.namer] if config.concept_weight else [self.network]
-        self._optimiser = Optimiser(taught, config.optimiser)
+        self._optimiser = Optimiser(taught, config.optimiser, config.precision)
         self._store = store
         self._tokenizer = _batching(tokenizer, config.network.max_tokens)
         self._features = cached_clap_features(store, window_of(config.network.spec_size))
@@ -100,9 +101,9 @@ class ClapRecipe(Parts):
     def train_step(self, step: int) -> Metrics:
         batch = self._batch(step)
         tally = Tally(self.device)
-        norm = self._optimiser.step_down(self._losses(batch, tally), step)
-        self.ema.update(self.network)
-        return tally.total() | {"grad": norm}
+        descent = self._optimiser.step_down(self._losses(batch, tally), step)
+        self.ema.follow(self.network, descent)
+        return with_descent(tally.total(), descent)
 
     def _batch(self, step: int) -> _Batch:
         """Return the whole batch of a step; texts are cheap, so that all are padded to the same length."""
@@ -130,7 +131,7 @@ class ClapRecipe(Parts):
         leaves = [torch.cat(rows).requires_grad_() for rows in zip(*embedded, strict=True)]
         yield self._loss(batch, leaves[0], leaves[1], tally)
         gradients = [
-            leaf.grad.split([len(rows) for rows in parts])
+            (leaf.grad / self._optimiser.scale).split([len(rows) for rows in parts])
             for leaf, parts in zip(leaves, zip(*embedded, strict=True), strict=True)
             if leaf.grad is not None
         ]
@@ -145,7 +146,7 @@ class ClapRecipe(Parts):
             own_pieces(count, self.config.accumulate)[piece]
             for count in (len(batch.captions), len(batch.indices))
         )
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             audio_RE = self._audio(batch, sounds)
             text_RE = self._text(batch, texts)
         return audio_RE.float(), text_RE.float()

@@ -23,8 +23,9 @@ from engine.training.latents import LatentStore
 from engine.training.loop import Metrics, Parts
 from engine.training.lora import add_low_rank
 from engine.training.losses import diffusion_loss, noise_error_weight
-from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.optimise import Optimiser, OptimiserConfig
 from engine.training.parallel import Rows, own_pieces
+from engine.training.precision import Precision, mixed_precision, with_descent
 from engine.training.tally import Tally
 
 
@@ -61,7 +62,7 @@ class LdmRecipeConfig:
     )
     ema_decay: float = 0.9995
     seed: int = 0
-    bfloat16: bool = True
+    precision: Precision = Precision.BFLOAT16
 
 
 class LdmRecipe(Parts):
@@ -74,7 +75,7 @@ class LdmRecipe(Parts):
         if config.lora_rank:
             add_low_rank(self.network, config.lora_rank)
         self.ema = Ema(self.network, config.ema_decay)
-        self._optimiser = Optimiser([self.network], config.optimiser)
+        self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
         self._latents = latents
         self._map = map if config.shards == 1 else _one_thread_each(config.shards).map
         self._schedule = NoiseSchedule.scaled_linear()
@@ -87,9 +88,9 @@ class LdmRecipe(Parts):
 
     def train_step(self, step: int) -> Metrics:
         tally = Tally(self.device)
-        norm = self._optimiser.step_by(self._gradients(step, tally), step)
-        self.ema.update(self.network)
-        return tally.total() | {"grad": norm}
+        descent = self._optimiser.step_by(self._gradients(step, tally), step)
+        self.ema.follow(self.network, descent)
+        return with_descent(tally.total(), descent)
 
     def _gradients(self, step: int, tally: Tally) -> Iterator[Sequence[Tensor]]:
         """Yield the gradients of each shard of each piece of a batch that is this process'."""
@@ -114,9 +115,9 @@ class LdmRecipe(Parts):
     def _shard(
         self, batch: int, values: tuple[Tensor, Tensor, Tensor, Tensor]
     ) -> tuple[float, Tensor, Tensor, Sequence[Tensor]]:
-        """Return a shard's share, its plain and weighted loss, and the gradients of its part of that."""
+        """Return a shard's share, its plain and weighted loss, and the scaled gradients of its part."""
         noisy_BCHW, t_B, condition_BE, noise_BCHW = (value.to(self.device) for value in values)
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             predicted_BCHW = self.network(noisy_BCHW, t_B, condition_BE)
         weight_B = noise_error_weight(
             self._schedule.alpha_bar[values[1]].float(),
@@ -127,7 +128,8 @@ class LdmRecipe(Parts):
         share = len(t_B) / batch
         weighted = diffusion_loss(predicted_BCHW, noise_BCHW, weight_B)
         plain = diffusion_loss(predicted_BCHW.detach(), noise_BCHW, torch.ones_like(weight_B))
-        gradients = torch.autograd.grad(share * weighted, self._optimiser.parameters)
+        scaled = self._optimiser.scale * share * weighted
+        gradients = torch.autograd.grad(scaled, self._optimiser.parameters)
         return share, plain, weighted.detach(), gradients
 
     def _batch(self, indices: np.ndarray, draws: Draws) -> tuple[Tensor, Tensor]:

@@ -32,8 +32,9 @@ from engine.training.losses import (
     hinge_generator_loss,
     kl_to_standard_normal,
 )
-from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.optimise import Optimiser, OptimiserConfig
 from engine.training.parallel import Rows, own_pieces
+from engine.training.precision import Descent, Precision, mixed_precision, with_descent
 from engine.training.tally import Tally
 
 
@@ -58,7 +59,7 @@ class VaeRecipeConfig:
     )
     ema_decay: float = 0.999
     seed: int = 0
-    bfloat16: bool = True
+    precision: Precision = Precision.BFLOAT16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +94,8 @@ class VaeRecipe(Parts):
         torch.nn.init.constant_(bias, config.mean_log_mel)
         self.judge = PatchDiscriminator(config.discriminator_width)
         self.ema = Ema(self.network, config.ema_decay)
-        self._optimiser = Optimiser([self.network], config.optimiser)
-        self._judge_optimiser = Optimiser([self.judge], config.optimiser)
+        self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
+        self._judge_optimiser = Optimiser([self.judge], config.optimiser, config.precision)
         self._mel = MelFrontEnd(MelConfig())
         _require_crop(config, store.config.clip_samples // self._mel.config.hop_samples)
         self._store = store
@@ -112,19 +113,18 @@ class VaeRecipe(Parts):
         tally = Tally(self.device)
         pieces = own_pieces(len(self._batches.indices(step)), self.config.accumulate)
         answers = Answers(pieces, partial(self._answer, step))
-        if adversarial:
-            self._train_judge(answers, step, tally)
+        judge = self._train_judge(answers, step, tally) if adversarial else None
         losses = answers.then(partial(self._losses, adversarial))
         weight = self._adversarial_weight(losses) if adversarial else 0.0
-        norm = self._optimiser.step_down(self._weighed(losses, weight, tally), step)
-        self.ema.update(self.network)
-        return _with_latent_std(tally.total()) | {"grad": norm}
+        descent = self._optimiser.step_down(self._weighed(losses, weight, tally), step)
+        self.ema.follow(self.network, descent)
+        return with_descent(_with_latent_std(tally.total()), descent, judge)
 
     def _answer(self, step: int, rows: Rows) -> _Answer:
         draws = Draws(self.config.seed, step, rows, self.device)
         indices = self._batches.indices(step)
         mel_BTM = self._crops(indices[rows], step)
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             posterior = self.network.encode(mel_BTM)
             noise_BCHW = draws.normal(*posterior.mean_BCHW.shape[1:])
             decoded_BTM = self.network.decode(posterior.sample(noise_BCHW))
@@ -139,12 +139,12 @@ class VaeRecipe(Parts):
         start = int(torch.randint(last + 1, (), generator=step_generator(self.config.seed, step)))
         return mel_BTM[:, start : start + self.config.crop_frames]
 
-    def _train_judge(self, answers: Answers[_Answer], step: int, tally: Tally) -> None:
+    def _train_judge(self, answers: Answers[_Answer], step: int, tally: Tally) -> Descent:
         judged = (self._judge_loss(answer, tally) for answer in answers.to_judge())
-        self._judge_optimiser.step_down(judged, step)
+        return self._judge_optimiser.step_down(judged, step)
 
     def _judge_loss(self, answer: _Answer, tally: Tally) -> Tensor:
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             real_logits = self.judge(answer.mel_BTM)
             fake_logits = self.judge(answer.decoded_BTM.detach().float())
         loss = hinge_discriminator_loss(real_logits.float(), fake_logits.float())
@@ -161,12 +161,13 @@ class VaeRecipe(Parts):
         )
 
     def _adversarial(self, answer: _Answer) -> Tensor:
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             return hinge_generator_loss(self.judge(answer.decoded_BTM).float())
 
     def _adversarial_weight(self, losses: Answers[_Losses]) -> Tensor:
         pairs = ((one.share * one.l1, one.share * one.adversarial) for one in losses)
-        return self.config.adversarial_weight * adaptive_weight(pairs, self.network.last_layer.weight)
+        weight = adaptive_weight(pairs, self.network.last_layer.weight, self._optimiser.scale)
+        return self.config.adversarial_weight * weight
 
     def _weighed(
         self, losses: Answers[_Losses], adversarial_weight: Tensor | float, tally: Tally

@@ -27,8 +27,9 @@ from engine.training.draws import Draws
 from engine.training.ema import Ema
 from engine.training.loop import Metrics, Parts
 from engine.training.losses import feature_matching_loss, lsgan_discriminator_loss, lsgan_generator_loss
-from engine.training.optimise import Optimiser, OptimiserConfig, mixed_precision
+from engine.training.optimise import Optimiser, OptimiserConfig
 from engine.training.parallel import Rows, own_pieces, summed
+from engine.training.precision import Precision, mixed_precision, with_descent
 from engine.training.tally import Tally
 
 
@@ -57,7 +58,7 @@ class VocoderRecipeConfig:
     )
     ema_decay: float = 0.999
     seed: int = 0
-    bfloat16: bool = True
+    precision: Precision = Precision.BFLOAT16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +79,8 @@ class VocoderRecipe(Parts):
         self.network = build_vocoder(config.network)
         self.judges = WaveDiscriminators(config.discriminators)
         self.ema = Ema(self.network, config.ema_decay)
-        self._optimiser = Optimiser([self.network], config.optimiser)
-        self._judge_optimiser = Optimiser([self.judges], config.optimiser)
+        self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
+        self._judge_optimiser = Optimiser([self.judges], config.optimiser, config.precision)
         self._mel = MelFrontEnd(MelConfig())
         clip_frames = store.config.clip_samples // self._mel.config.hop_samples
         if config.segment_frames > clip_frames:
@@ -101,13 +102,14 @@ class VocoderRecipe(Parts):
         tally = Tally(self.device)
         pieces = own_pieces(len(self._batches.indices(step)), self.config.accumulate)
         answers = Answers(pieces, partial(self._answer, step))
+        judge = None
         if adversarial:
             judged = (self._judge_loss(answer, tally) for answer in answers.to_judge())
-            self._judge_optimiser.step_down(judged, step)
+            judge = self._judge_optimiser.step_down(judged, step)
         losses = (answer.share * self._loss(answer, adversarial, tally) for answer in answers)
-        norm = self._optimiser.step_down(losses, step)
-        self.ema.update(self.network)
-        return tally.total() | {"grad": norm}
+        descent = self._optimiser.step_down(losses, step)
+        self.ema.follow(self.network, descent)
+        return with_descent(tally.total(), descent, judge)
 
     def _answer(self, step: int, rows: Rows) -> _Answer:
         """Imitate random segments by their mels, taken from the whole clip's mel as at inference."""
@@ -119,7 +121,7 @@ class VocoderRecipe(Parts):
         choices = clip_BS.shape[1] // hop - frames + 1
         start = int(torch.randint(choices, (), generator=step_generator(self.config.seed, step)))
         mel_BTM = self._mel(clip_BS)[:, start : start + frames]
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             fake_BS = self.network(mel_BTM).float()
         real_BS = clip_BS[:, start * hop : (start + frames) * hop]
         return _Answer(share=len(clip_BS) / len(indices), real_BS=real_BS, fake_BS=fake_BS)
@@ -137,7 +139,7 @@ class VocoderRecipe(Parts):
         return torch.stack(losses).sum() if losses else fake_BS.new_zeros(())
 
     def _judge_loss(self, answer: _Answer, tally: Tally) -> Tensor:
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             real_logits, _ = self.judges(answer.real_BS)
             fake_logits, _ = self.judges(answer.fake_BS.detach())
         loss = lsgan_discriminator_loss([x.float() for x in real_logits], [x.float() for x in fake_logits])
@@ -145,7 +147,7 @@ class VocoderRecipe(Parts):
         return answer.share * loss
 
     def _adversarial(self, real_BS: Tensor, fake_BS: Tensor) -> Tensor:
-        with mixed_precision(self.config.bfloat16, self.device):
+        with mixed_precision(self.config.precision, self.device):
             with torch.no_grad():
                 _, real_maps = self.judges(real_BS)
             fake_logits, fake_maps = self.judges(fake_BS)
