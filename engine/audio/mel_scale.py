@@ -60,6 +60,9 @@ class MelConfig:
         return overlap // 2
 
 
+MEL_16K = MelConfig()
+
+
 def slaney_filterbank(config: MelConfig) -> NDArray[np.float64]:
     """Return triangles (M, F) evenly spaced on Slaney's mel scale, each of area one in hertz."""
     bin_hz = np.linspace(0.0, config.sample_rate_hz / 2, config.n_fft // 2 + 1)

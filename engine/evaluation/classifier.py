@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.audio.mel import MelFrontEnd
-from engine.audio.mel_scale import MelConfig
+from engine.audio.mel_scale import MEL_16K, MelConfig
 from engine.training.batch_norm import SharedBatchNorm2d
 from engine.training.batches import BatchSampler, with_floor_noise
 from engine.training.clips import Clips
@@ -27,15 +27,19 @@ from engine.training.tally import Tally
 LOG_CENTRE, LOG_SPREAD = -5.0, 3.0
 TILT_SPREAD = 0.3
 MEL_FLOOR = -11.5129
+OTHER_RATE = "sample_rate_hz"
 
 
 class ConceptClassifier(nn.Module):
-    """Name the concept of a 16 kHz clip; also gives features for distances."""
+    """Name the concept of a clip at the mel's rate; also gives features for distances."""
 
-    def __init__(self, concepts: int, width: int = 32) -> None:
+    def __init__(self, concepts: int, width: int = 32, mel: MelConfig = MEL_16K) -> None:
         super().__init__()
         widths = (1, width, width * 2, width * 4, width * 8)
-        self.mel = MelFrontEnd(MelConfig())
+        self.mel = MelFrontEnd(mel)
+        if mel != MEL_16K:
+            # So that its weights are not taken for those of one that hears as most do.
+            self.register_buffer(OTHER_RATE, torch.tensor(mel.sample_rate_hz))
         self.blocks = nn.Sequential(*(_block(widths[i], widths[i + 1]) for i in range(4)))
         self.head = nn.Linear(widths[-1] * 2, concepts)
 
@@ -74,10 +78,10 @@ class ClassifierRecipeConfig:
 class ClassifierRecipe(Parts):
     """Train a `ConceptClassifier` on the single-concept clips of a store."""
 
-    def __init__(self, config: ClassifierRecipeConfig, store: Clips) -> None:
+    def __init__(self, config: ClassifierRecipeConfig, store: Clips, mel: MelConfig = MEL_16K) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.network = ConceptClassifier(len(store.config.catalogue), config.width)
+        self.network = ConceptClassifier(len(store.config.catalogue), config.width, mel)
         self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
         self._store = store
         self._batches = BatchSampler(store.config.singles, config.batch, config.seed)

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.audio.mel import MelFrontEnd
-from engine.audio.mel_scale import MelConfig
 from engine.evaluation.classifier import ConceptClassifier, single_concepts
 from engine.evaluation.sampling import BATCH
 from engine.evaluation.starter import level
@@ -49,8 +47,7 @@ def measure_vae(vae: Vae, judge: ConceptClassifier, held_out: Clips, clips: int)
 def measure_vocoder(vocoder: Vocoder, judge: ConceptClassifier, held_out: Clips, clips: int) -> PartFigures:
     """Measure the mels of audio made from true mels."""
     assert isinstance(vocoder, nn.Module)
-    mel = MelFrontEnd(MelConfig())
-    return _measured(vocoder, lambda mel_BTM: mel(vocoder(mel_BTM)), judge, held_out, clips)
+    return _measured(vocoder, lambda mel_BTM: judge.mel(vocoder(mel_BTM)), judge, held_out, clips)
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.audio.mel_scale import MelConfig
 from engine.training.config import ProjectConfig
 from engine.training.latents import LatentStore, save_latents
 from engine.training.project import Project, TrainableRecipe
@@ -92,9 +91,9 @@ def prepare(config: ProjectConfig, folder: Path, clips: int = CLIPS) -> Project:
     render_store(folder / "clips", replace(config.store, singles=clips, mixtures=0), processes=1)
     project = Project(config, folder)
     network, ratio = config.ldm.network, config.vae.network.ratio
-    frames = project.clips.config.clip_samples // MelConfig().hop_samples
+    frames = project.clips.config.clip_samples // config.mel.hop_samples
     rng = np.random.default_rng(0)
-    shape = (clips, network.in_channels, frames // ratio, MelConfig().mel_bins // ratio)
+    shape = (clips, network.in_channels, frames // ratio, config.mel.mel_bins // ratio)
     rows = rng.standard_normal((2, clips, network.condition_width))
     arrays: dict[str, np.ndarray] = {
         "mean": rng.standard_normal(shape).astype(np.float16),

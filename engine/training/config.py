@@ -10,6 +10,7 @@ from typing import Any
 
 import dacite
 
+from engine.audio.mel_scale import MelConfig
 from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import SpecError
 from engine.evaluation.classifier import ClassifierRecipeConfig
@@ -23,13 +24,14 @@ from engine.training.store import StoreConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectConfig:
-    """All recipes of one model, in their own sections of the file.
+    """All recipes of one model, in their own sections of the file, and the mel that its networks share.
 
     A key that is left out has the recipe's default. A nested section (network, optimiser) stands for
     itself: keys left out of it have the defaults of its own type, not those of the recipe.
     """
 
     store: StoreConfig = field(default_factory=StoreConfig)
+    mel: MelConfig = field(default_factory=MelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     vae: VaeRecipeConfig = field(default_factory=VaeRecipeConfig)
     vocoder: VocoderRecipeConfig = field(default_factory=VocoderRecipeConfig)

@@ -15,7 +15,6 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from engine.audio.mel import MelFrontEnd
-from engine.audio.mel_scale import MelConfig
 from engine.errors import NotFound, SpecError
 from engine.evaluation.classifier import ClassifierRecipe, ConceptClassifier
 from engine.models.bundle import Bundle, Networks, assemble_bundle
@@ -60,12 +59,12 @@ class Project:
     @property
     def clips(self) -> Clips:
         """Return the clips to train on, drawn as [data.draws] says."""
-        return _at_the_models_rate(open_drawn(self.config.data, self.folder / "clips"))
+        return self._at_its_rate(open_drawn(self.config.data, self.folder / "clips"))
 
     @property
     def plain_clips(self) -> Clips:
         """Return each clip once and as it is."""
-        return _at_the_models_rate(open_clips(self.config.data, self.folder / "clips"))
+        return self._at_its_rate(open_clips(self.config.data, self.folder / "clips"))
 
     @property
     def held_out(self) -> Clips:
@@ -78,11 +77,21 @@ class Project:
             )
         return held_out
 
+    def _at_its_rate(self, clips: Clips) -> Clips:
+        rate_hz, needed_hz = clips.config.sample_rate_hz, self.config.mel.sample_rate_hz
+        if rate_hz != needed_hz:
+            how = f"Prepare them with --rate {needed_hz}" if self.config.data.folder else "Set it in [store]"
+            raise SpecError(
+                f"{clips.folder} has clips of {rate_hz} Hz, and the project's mel is of {needed_hz} Hz.",
+                f"{how}, or change mel.sample_rate_hz.",
+            )
+        return clips
+
     def vae_recipe(self) -> VaeRecipe:
-        return VaeRecipe(self.config.vae, self.clips)
+        return VaeRecipe(self.config.vae, self.clips, self.config.mel)
 
     def vocoder_recipe(self) -> VocoderRecipe:
-        return VocoderRecipe(self.config.vocoder, self.clips)
+        return VocoderRecipe(self.config.vocoder, self.clips, self.config.mel)
 
     def clap_recipe(self) -> ClapRecipe:
         clips = self.clips
@@ -99,7 +108,7 @@ class Project:
         clips = self.plain_clips
         if not clips.config.singles:
             raise SpecError(f"A classifier learns from clips of one label each; {clips.folder} has none.")
-        return ClassifierRecipe(self.config.classifier, clips)
+        return ClassifierRecipe(self.config.classifier, clips, self.config.mel)
 
     def latents(self) -> LatentStore:
         """Return the cached latents; SpecError where their encoders have changed since."""
@@ -140,7 +149,9 @@ class Project:
             licence=licence,
             scale_factor=self.latents().scale_factor,
             canvas_s=self.clips.config.duration_s,
+            sample_rate_hz=self.config.mel.sample_rate_hz,
             configs=ModelConfigs(
+                mel=self.config.mel,
                 vae=self.config.vae.network,
                 unet=self.config.ldm.network,
                 vocoder=self.config.vocoder.network,
@@ -153,7 +164,7 @@ class Project:
 
     def cache_latents(self) -> LatentStore:
         """Encode the training clips with the trained VAE and CLAP."""
-        mel = MelFrontEnd(MelConfig())
+        mel = MelFrontEnd(self.config.mel)
         return cache_latents(self.clips, self.folder / "latents", self.vae(), mel, self.clap())
 
     def tokenizer(self) -> Tokenizer:
@@ -187,16 +198,6 @@ class Project:
                 f"{self.folder / run} holds no checkpoint.", f"Train it: python -m engine.training fit {run}"
             )
         return recipe
-
-
-def _at_the_models_rate(clips: Clips) -> Clips:
-    rate_hz, needed_hz = clips.config.sample_rate_hz, MelConfig().sample_rate_hz
-    if rate_hz != needed_hz:
-        raise SpecError(
-            f"{clips.folder} has clips of {rate_hz} Hz, and the recipes train at {needed_hz} Hz.",
-            f"Prepare them with --rate {needed_hz}.",
-        )
-    return clips
 
 
 def training_history(metrics: Path) -> dict[str, object]:

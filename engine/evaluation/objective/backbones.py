@@ -179,19 +179,32 @@ def _checkpoint_in(folder: Path) -> Path:
 def _classifier(path: Path) -> Any:
     try:
         # Its training, and what that needs, is no part of an installed program.
-        from engine.evaluation.classifier import ConceptClassifier  # noqa: PLC0415
+        from engine.evaluation.classifier import OTHER_RATE, ConceptClassifier  # noqa: PLC0415
     except ModuleNotFoundError as error:
         missing = f"the classifier needs {error.name}, which is not installed"
         raise NotFound(missing, "Run: pip install 'daw-bridge[train]'") from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["recipe"]["network"]
         concepts, features = state["head.weight"].shape
-        # The features are mean and maximum of eight times the width.
-        network = ConceptClassifier(concepts, features // 16)
+    except _UNREADABLE as error:
+        raise _no_classifier(path) from error
+    if OTHER_RATE in state:
+        raise SpecError(
+            f"{path} is a classifier of sounds at {int(state[OTHER_RATE])} Hz, and sets are measured at "
+            f"{CLASSIFIER_RATE_HZ} Hz",
+            "Give one that was trained at that rate.",
+        )
+    # The features are mean and maximum of eight times the width.
+    network = ConceptClassifier(concepts, features // 16)
+    try:
         network.load_state_dict(state)
     except _UNREADABLE as error:
-        raise ModelCorrupt(f"{path} is no checkpoint of a classifier", "Train it again.") from error
+        raise _no_classifier(path) from error
     return network.eval().requires_grad_(False)
+
+
+def _no_classifier(path: Path) -> ModelCorrupt:
+    return ModelCorrupt(f"{path} is no checkpoint of a classifier", "Train it again.")
 
 
 def _info(

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.audio.mel import MelFrontEnd
-from engine.audio.mel_scale import MelConfig
+from engine.audio.mel_scale import MEL_16K, MelConfig
 from engine.errors import SpecError
 from engine.models.vae import Posterior, Vae, VaeConfig
 from engine.training.answers import Answers
@@ -84,7 +84,7 @@ class _Losses:
 class VaeRecipe(Parts):
     """Hold the VAE, its discriminator and their optimisers."""
 
-    def __init__(self, config: VaeRecipeConfig, store: Clips) -> None:
+    def __init__(self, config: VaeRecipeConfig, store: Clips, mel: MelConfig = MEL_16K) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.network = Vae(config.network)
@@ -96,8 +96,9 @@ class VaeRecipe(Parts):
         self.ema = Ema(self.network, config.ema_decay)
         self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
         self._judge_optimiser = Optimiser([self.judge], config.optimiser, config.precision)
-        self._mel = MelFrontEnd(MelConfig())
-        _require_crop(config, store.config.clip_samples // self._mel.config.hop_samples)
+        self._mel = MelFrontEnd(mel)
+        _require_crop(config, store.config.clip_samples // mel.hop_samples)
+        _require_bins(config, mel)
         self._store = store
         self._batches = BatchSampler(len(store), config.batch, config.seed)
         self._parts = {
@@ -189,4 +190,11 @@ def _require_crop(config: VaeRecipeConfig, clip_frames: int) -> None:
         raise SpecError(
             f"vae.crop_frames {config.crop_frames} must be at most the {clip_frames} frames of a clip, "
             f"and a multiple of the VAE's ratio {config.network.ratio}."
+        )
+
+
+def _require_bins(config: VaeRecipeConfig, mel: MelConfig) -> None:
+    if mel.mel_bins % config.network.ratio:
+        raise SpecError(
+            f"mel.mel_bins {mel.mel_bins} must be a multiple of the VAE's ratio {config.network.ratio}."
         )

@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
 from engine.audio.mel import MelFrontEnd
-from engine.audio.mel_scale import MelConfig
+from engine.audio.mel_scale import MEL_16K, MelConfig
 from engine.errors import SpecError
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
@@ -73,7 +73,8 @@ class _Answer:
 class VocoderRecipe(Parts):
     """Hold the vocoder, the waveform discriminators and their optimisers."""
 
-    def __init__(self, config: VocoderRecipeConfig, store: Clips) -> None:
+    def __init__(self, config: VocoderRecipeConfig, store: Clips, mel: MelConfig = MEL_16K) -> None:
+        _require_fit(config.network, mel)
         torch.manual_seed(config.seed)
         self.config = config
         self.network = build_vocoder(config.network)
@@ -81,8 +82,8 @@ class VocoderRecipe(Parts):
         self.ema = Ema(self.network, config.ema_decay)
         self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
         self._judge_optimiser = Optimiser([self.judges], config.optimiser, config.precision)
-        self._mel = MelFrontEnd(MelConfig())
-        clip_frames = store.config.clip_samples // self._mel.config.hop_samples
+        self._mel = MelFrontEnd(mel)
+        clip_frames = store.config.clip_samples // mel.hop_samples
         if config.segment_frames > clip_frames:
             raise SpecError(
                 f"vocoder.segment_frames {config.segment_frames} exceeds the {clip_frames} frames of a clip."
@@ -153,6 +154,15 @@ class VocoderRecipe(Parts):
             fake_logits, fake_maps = self.judges(fake_BS)
         features = feature_matching_loss(real_maps, fake_maps)
         return lsgan_generator_loss([x.float() for x in fake_logits]) + self.config.feature_weight * features
+
+
+def _require_fit(network: IstftVocoderConfig | HifiGanConfig, mel: MelConfig) -> None:
+    if (network.mel_bins, network.hop_samples) != (mel.mel_bins, mel.hop_samples):
+        raise SpecError(
+            f"The vocoder takes {network.mel_bins} bins and makes {network.hop_samples} samples of a frame, "
+            f"but the project's mel has {mel.mel_bins} bins and a hop of {mel.hop_samples}.",
+            "Let [vocoder.network] and [mel] agree.",
+        )
 
 
 def build_vocoder(config: IstftVocoderConfig | HifiGanConfig) -> IstftVocoder | HifiGan:
