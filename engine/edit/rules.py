@@ -20,6 +20,10 @@ _FULL_SHARE = 0.95
 _LOWEST_CUTOFF_HZ = 200.0
 _NOTHING_SHARE = 1e-6
 _RESOLVED_S = 0.04
+_FINEST_STEP, _STEP_OF_16_BITS, _STEP_OF_8_BITS = 2.0**-23, 2.0**-15, 2.0**-7
+# Rounding with triangular dither leaves a quarter of a squared step of noise (Lipshitz et al. 1992),
+# without it a twelfth, of whatever spectrum. Twice the former is more than chance makes of it.
+_ROUNDED_STEPS = 0.5
 
 
 def effective_mask(spec: RenderSpec, clip: AudioClip, grid: LatentGrid) -> Mask | None:
@@ -59,7 +63,7 @@ def _missing_from_hz(clip: AudioClip, top_hz: float) -> float:
     Raises:
         SpecError: they reach as far as anything that could be rendered.
     """
-    ends_hz = bandwidth_hz(clip.audio_NS, clip.sample_rate_hz)
+    ends_hz = bandwidth_hz(clip)
     if ends_hz > _FULL_SHARE * top_hz:
         raise SpecError(
             f"nothing is missing: the region reaches {ends_hz:.0f} Hz, the model makes up to {top_hz:.0f} Hz",
@@ -68,13 +72,33 @@ def _missing_from_hz(clip: AudioClip, top_hz: float) -> float:
     return max(ends_hz, _LOWEST_CUTOFF_HZ)
 
 
-def bandwidth_hz(audio_NS: np.ndarray, rate_hz: int) -> float:
-    """Return the highest frequency with more than a millionth of the strongest one's power."""
-    segment = min(audio_NS.shape[1], 2 ** round(math.log2(_RESOLVED_S * rate_hz)))
-    freqs_hz, power_NF = welch(audio_NS.astype(np.float64), rate_hz, nperseg=segment, axis=1)
+def bandwidth_hz(clip: AudioClip) -> float:
+    """Return the highest frequency with more than a millionth of the strongest one's power.
+
+    What lies above it together is more than rounding to the clip's steps may have left: that is no sound of
+    its own, but reaches as far as the file does, and in a quiet one far above a millionth.
+    """
+    rate_hz = clip.sample_rate_hz
+    segment = min(clip.length_samples, 2 ** round(math.log2(_RESOLVED_S * rate_hz)))
+    freqs_hz, power_NF = welch(clip.audio_NS.astype(np.float64), rate_hz, nperseg=segment, axis=1)
     power_F = power_NF.sum(axis=0)
-    audible_F = np.flatnonzero(power_F > _NOTHING_SHARE * power_F.max())
+    above_F = power_F[::-1].cumsum()[::-1] * (freqs_hz[1] - freqs_hz[0])
+    rounded = clip.channels * _ROUNDED_STEPS * rounding_step(clip) ** 2
+    audible_F = np.flatnonzero((power_F > _NOTHING_SHARE * power_F.max()) & (above_F > rounded))
     return float(freqs_hz[audible_F[-1]]) if audible_F.size else 0.0
+
+
+def rounding_step(clip: AudioClip) -> float:
+    """Return the step that all samples of a clip are multiples of, 0 where they are finer than 24 bits.
+
+    It is taken for no coarser than that of 16 bits unless the file has 8: few levels may be the sound itself.
+    """
+    levels_NS = clip.audio_NS.astype(np.float64) / _FINEST_STEP
+    if np.any(levels_NS != np.rint(levels_NS)):
+        return 0.0
+    bits = int(np.bitwise_or.reduce(np.abs(levels_NS).astype(np.int64), axis=None))
+    coarsest = _STEP_OF_8_BITS if clip.subtype in ("PCM_U8", "PCM_S8") else _STEP_OF_16_BITS
+    return min(coarsest, (bits & -bits) * _FINEST_STEP)
 
 
 def _below(mask: Mask, top_hz: float) -> Mask:
