@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from engine.audio.mel_scale import MelConfig
-from engine.models.card import ModelConfigs
+from engine.models.card import ModelConfigs, read_card
 from engine.models.clap import build_clap_model
 from engine.models.hifigan import HifiGanConfig
+from engine.models.store import STARTER_FOLDER
 from engine.models.unet import UNet
 from engine.models.vae import Vae
 from engine.training.config import ProjectConfig, load_project
@@ -51,7 +52,7 @@ def test_the_paper_is_there_in_all_its_sizes() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_presets_networks_are_built_and_fit_each_other(name: str) -> None:
+def test_a_presets_networks_fit_each_other(name: str) -> None:
     config = _project(name)
     # Refuses what does not fit.
     ModelConfigs(
@@ -62,15 +63,6 @@ def test_a_presets_networks_are_built_and_fit_each_other(name: str) -> None:
         clap=config.clap.network,
         schedule=config.schedule,
     )
-    with torch.device("meta"):
-        for network in (
-            Vae(config.vae.network),
-            UNet(config.ldm.network),
-            build_vocoder(config.vocoder.network),
-        ):
-            assert _parameters(network) > 1e6
-        PatchDiscriminator(config.vae.discriminator_width)
-        WaveDiscriminators(config.vocoder.discriminators)
     assert config.vae.crop_frames % config.vae.network.ratio == 0
     assert config.vae.precision is Precision.BFLOAT16
 
@@ -89,6 +81,8 @@ def test_a_presets_networks_are_built_and_fit_each_other(name: str) -> None:
 def test_the_papers_networks_have_their_sizes(name: str, unet: int, clap: int) -> None:
     config = _project(name)
     with torch.device("meta"):
+        PatchDiscriminator(config.vae.discriminator_width)
+        WaveDiscriminators(config.vocoder.discriminators)
         assert _parameters(UNet(config.ldm.network)) == unet
         assert _parameters(build_clap_model(config.clap.network)) == clap
         vae = _parameters(Vae(config.vae.network))
@@ -102,6 +96,13 @@ def test_the_papers_networks_have_their_sizes(name: str, unet: int, clap: int) -
         assert _parameters(vocoder) == pytest.approx(761e6 / 4, rel=2e-3)
     else:
         assert config.mel == MelConfig() and _parameters(vocoder) == HIFIGAN
+
+
+def test_the_starters_networks_have_the_sizes_of_the_embedded_one() -> None:
+    config, card = _project("starter"), read_card(STARTER_FOLDER)
+    assert config.vae.network == card.configs.vae and config.ldm.network == card.configs.unet
+    assert config.vocoder.network == card.configs.vocoder and config.clap.network == card.configs.clap
+    assert config.mel == card.configs.mel
 
 
 @pytest.mark.parametrize("name", PAPER)
