@@ -151,6 +151,17 @@ def test_no_folder_but_a_models_is_replaced(model: Path, place: Path) -> None:
     assert not (place / "runs").exists()
 
 
+def test_without_sounds_it_takes_those_of_the_project(model: Path, place: Path) -> None:
+    own = prepare_own(_sounds(place / "sounds", 3), place / "clips", cut_like(read_card(model)))
+    project = write_text(place / "project.toml", f'[data]\nfolder = "{own.clips.folder.as_posix()}"\n')
+    common = ["--threads", "1", "--project", str(project), "--folder", str(place / "run"), "finetune"]
+    options = ["--into", str(place / "mine"), "--steps", "1", "--batch", "2"]
+    CliRunner().invoke(main, [*common, str(model), *options], catch_exceptions=False)
+    told = read_card(place / "mine").training["finetuning"]
+    assert isinstance(told, dict) and told["clips"] == len(own.clips)
+    assert (place / "run" / "finetuned" / "checkpoint.pt").exists()
+
+
 def test_clips_are_as_long_as_the_models_and_files_held_out_stay_so(model: Path, tmp_path: Path) -> None:
     cut = cut_like(read_card(model))
     assert (cut.clip_samples, cut.piece_samples, cut.sample_rate_hz) == (40_960, 40_960, 16_000)
