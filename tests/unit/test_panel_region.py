@@ -201,6 +201,18 @@ def test_a_take_is_seen_in_its_place_and_what_it_adds(
     assert model.shown is Shown.ORIGINAL and model.compared_path == ""
 
 
+def test_taking_the_take_away_leaves_no_hole_where_the_original_was_not_drawn_yet(
+    model: RegionModel, qtbot: QtBot, path: str
+) -> None:
+    with qtbot.waitSignal(model.opened):
+        model.open(path)
+    # As for a job that is found when the window opens: its takes are not known yet.
+    model.compare(None)
+    complete(model, qtbot)
+    tiles = model.pictures.spectrogram()
+    assert tiles and tiles[-1].stop == 4.0 * RATE_HZ
+
+
 def test_a_take_that_does_not_fit_is_refused(
     model: RegionModel, qtbot: QtBot, path: str, tmp_path: Path
 ) -> None:

@@ -128,3 +128,16 @@ def test_a_tile_that_fails_says_so_once_and_is_tried_again_only_when_all_is_forg
     loader.forget()
     loader.wish("view", Gate().works("a"))
     qtbot.waitUntil(lambda: "a" in loader.cache)
+
+
+def test_what_is_still_to_be_seen_is_neither_lost_nor_given_up_when_something_else_is_gone(
+    loader: TileLoader, qtbot: QtBot
+) -> None:
+    loader.wish("view", Gate().works("a"))
+    qtbot.waitUntil(lambda: "a" in loader.cache)
+    gate = held_up(loader)
+    loader.wish("view", gate.works("abc"))
+    loader.forget(lambda key: key == "c")
+    gate.open.set()
+    qtbot.waitUntil(lambda: loader.pending == 0)
+    assert [key for key in "abc" if key in loader.cache] == ["a", "b"]

@@ -98,10 +98,14 @@ class TileLoader(QObject):
                 self._begin(pending, key, work)
 
     def forget(self, is_gone: Callable[[Hashable], bool] = lambda _: True) -> None:
-        """Lose all wishes, and the tiles of which is_gone: what they show is not any more."""
-        for group in list(self._pending):
-            self.wish(group, {})
-        self._broken.clear()
+        """Lose the tiles of which is_gone, wished for or there: what they show is not any more.
+
+        Nobody wishes anew for the others, which show what is still to be seen.
+        """
+        for pending in self._pending.values():
+            for key in [key for key in pending if is_gone(key)]:
+                pending.pop(key).call_off()
+        self._broken = {key for key in self._broken if not is_gone(key)}
         self.cache.drop(is_gone)
 
     def _begin(self, pending: dict[Hashable, _Pending], key: Hashable, work: Work) -> None:
