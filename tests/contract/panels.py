@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PyQt6.QtCore import QObject
 from pytestqt.qtbot import QtBot
@@ -30,6 +31,15 @@ def linked(service: Served, bot: QtBot) -> Iterator[Link]:
         yield link
     finally:
         link.close()
+
+
+def answer_of(qtbot: QtBot, link: Link, request: Any) -> Any:
+    """Return the answer, or the error that came in its place."""
+    found: list[Any] = []
+    link.ask(request, found.append, found.append)
+    assert not found, "an answer must never come before ask returns"
+    qtbot.waitUntil(lambda: bool(found), timeout=WAIT_MS)
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)

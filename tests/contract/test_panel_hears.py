@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from engine.audio.recipe import find_recipe
 from engine.outputs import write_preview
 from engine.render import Preview
 from engine.types import ErrorCode, ErrorInfo, RenderSpec, Task, TimeSpan
+from tests.contract.panels import answer_of
 from tests.contract.services import Served, served
 from tests.contract.test_auditioner import (
     RATE_HZ,
@@ -33,7 +33,6 @@ from tests.contract.test_auditioner import (
     server,
     sound,
 )
-from tests.contract.test_panel_link import answer_of
 from tests.unit.test_panel_hearing import row
 from ui.background import Background
 from ui.connection.link import Link
@@ -59,22 +58,6 @@ ORIGINAL, DIFFERENCE = Choice(kind=Kind.ORIGINAL), Choice(kind=Kind.DIFFERENCE)
 
 def take(index: int) -> Choice:
     return Choice(kind=Kind.TAKE, index=index)
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as running, alone(running.folders.runtime) as place:
-        announce(place, running.info)
-        yield running
-
-
-@pytest.fixture
-def link(qtbot: QtBot, service: Served) -> Iterator[Link]:
-    made = Link(service.folders)
-    made.start()
-    qtbot.waitUntil(lambda: made.status.is_ready, timeout=WAIT_MS)
-    yield made
-    made.close()
 
 
 @pytest.fixture

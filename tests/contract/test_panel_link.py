@@ -22,6 +22,7 @@ from daw_bridge.messages.service import EngineQuit
 from daw_bridge.service.config import Folders
 from daw_bridge.service.presence import alone, announce
 from engine.types import ErrorCode, ErrorInfo, Task
+from tests.contract.panels import answer_of
 from tests.contract.services import Served, served
 from ui.connection.link import Link
 from ui.connection.status import LinkState, Remote
@@ -57,15 +58,6 @@ class Asker(QObject):
 
 def silent_remote(server: socket.socket) -> Remote:
     return Remote(host="127.0.0.1", port=server.getsockname()[1])
-
-
-def answer_of(qtbot: QtBot, link: Link, request: Any) -> Any:
-    """Return the answer, or the error that came in its place."""
-    found: list[Any] = []
-    link.ask(request, found.append, found.append)
-    assert not found, "an answer must never come before ask returns"
-    qtbot.waitUntil(lambda: bool(found), timeout=WAIT_MS)
-    return found[0]
 
 
 def test_answers_come_later_and_in_order(qtbot: QtBot, link: Link) -> None:
