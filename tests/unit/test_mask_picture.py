@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PyQt6.QtGui import QImage
+from PyQt6.QtGui import QColor, QImage
 
 from engine.audio.raster import feathered
 from engine.types import BrushShape, MaskOp, RectShape, Shape, TimeSpan
 from tests.unit.mask_shapes import DURATION_S, TOP_HZ, many_shapes
+from ui.look.colours import DARK
+from ui.model.display import ColourMap
 from ui.model.mask_drawing import Lens
 from ui.model.mask_edit import MaskState
 from ui.model.mask_shapes import bounds_of, is_inside
 from ui.sound.scales import FrequencyScale, ScaleKind
-from ui.widgets.mask_picture import FILL, PicturePainter, Wish, feather_YX, overscanned
+from ui.widgets.mask_picture import FILL, HATCH_PX, PicturePainter, Wish, feather_YX, overscanned
+from ui.widgets.spectrogram_item import colour_table
 
 LENS = Lens(
     start_s=0.0,
@@ -33,7 +37,7 @@ LENS = Lens(
 
 def wish_of(shapes: tuple[Shape, ...], lens: Lens = LENS, **state: float) -> Wish:
     all_of_it = MaskState(**{"shapes": shapes, "feather_s": 0.0, **state})  # type: ignore[arg-type]
-    return Wish(state=all_of_it, lens=lens, colour="#ff0000", halo="#000000")
+    return Wish(state=all_of_it, lens=lens, colour="#ff0000")
 
 
 def opacity_YX(image: QImage) -> np.ndarray:
@@ -41,8 +45,10 @@ def opacity_YX(image: QImage) -> np.ndarray:
     bits = image.constBits()
     assert bits is not None
     bits.setsize(image.sizeInBytes())
-    # Blue, green, red, alpha; premultiplied, and the mask is the only thing red.
-    return np.array(bits.asarray(), dtype=np.uint8).reshape(image.height(), image.width(), 4)[:, :, 2] / 255
+    # Blue, green, red, alpha; premultiplied, and the mask is the only thing red, but for its dark lines.
+    red_YX = np.array(bits.asarray(), dtype=np.uint8).reshape(image.height(), image.width(), 4)[:, :, 2] / 255
+    on_dark_YX = np.indices(red_YX.shape).sum(axis=0) % HATCH_PX == 1
+    return np.where(on_dark_YX, np.roll(red_YX, -1, axis=1), red_YX)
 
 
 def is_masked(shapes: tuple[Shape, ...], point: tuple[float, float]) -> bool:
@@ -144,7 +150,7 @@ def test_without_a_feather_all_of_the_mask_counts() -> None:
 def test_an_edge_is_set_off_from_what_lies_under_it() -> None:
     shape = RectShape(span=TimeSpan(start_s=0.25, end_s=0.75), low_hz=2000.0, high_hz=6000.0)
     image = PicturePainter().painted(wish_of((shape,))).image
-    middle, edge, around, far = (image.pixelColor(x, 45) for x in (60, 30, 29, 10))
+    middle, edge, around, far = (image.pixelColor(x, 45) for x in (61, 30, 29, 10))
     assert middle.alphaF() == pytest.approx(FILL, abs=0.01) and middle.red() > 250
     assert edge.alphaF() > 0.9 and edge.red() > 250
     assert around.alphaF() > 0.5 and around.red() == 0
@@ -167,3 +173,42 @@ def test_a_picture_has_no_more_pixels_than_it_may() -> None:
     assert (lens.start_s, lens.end_s) == (-0.25, 1.25)
     kept = overscanned(LENS, 0.25, 1_000_000)
     assert kept.seconds_per_px == pytest.approx(LENS.seconds_per_px)
+
+
+def luminance(red: float, green: float, blue: float) -> float:
+    """Return the relative luminance of a colour, 0 to 1 (WCAG 2.2)."""
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (red, green, blue)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: float, other: float) -> float:
+    low, high = sorted((one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("map_name", list(ColourMap))
+@pytest.mark.parametrize("radius_hz", [150.0, 1000.0])
+def test_a_stroke_is_seen_on_all_that_a_spectrogram_may_be(map_name: ColourMap, radius_hz: float) -> None:
+    """For what is no text WCAG 2.2, 1.4.11, asks for a contrast of 3 to 1."""
+    stroke = BrushShape(points=((0.2, 4000.0), (0.8, 4000.0)), radius_s=0.02, radius_hz=radius_hz)
+    state = MaskState(shapes=(stroke,), feather_s=0.0)
+    wish = Wish(state=state, lens=LENS, colour=DARK.mask)
+    image = PicturePainter().painted(wish).image
+    column = [image.pixelColor(60, y) for y in range(90)]
+    for ground in colour_table(map_name, -90.0, 80.0)[::15]:
+        below = QColor(int(ground)).getRgbF()[:3]
+        seen = [luminance(*over(pixel, below)) for pixel in column]
+        assert max(contrast(one, luminance(*below)) for one in seen) >= 3.0
+        assert max(contrast(one, other) for one, other in pairwise(seen)) >= 3.0, (
+            "its two tones are beside each other"
+        )
+
+
+def over(pixel: QColor, below: tuple[float, float, float]) -> tuple[float, float, float]:
+    alpha = pixel.alphaF()
+    red, green, blue = (
+        alpha * part + (1.0 - alpha) * ground for part, ground in zip(pixel.getRgbF()[:3], below, strict=True)
+    )
+    return red, green, blue

@@ -196,7 +196,7 @@ class MaskLayer(QGraphicsObject):
     def _wish_picture(self) -> None:
         """Ask for a picture of what is to be seen now; what was asked for before it is no longer painted."""
         lens = overscanned(self.lens, OVERSCAN, MOST_PX)
-        self._wish = Wish(state=self._edit.state, lens=lens, colour=INK.mask, halo=INK.ground)
+        self._wish = Wish(state=self._edit.state, lens=lens, colour=INK.mask)
         self._paint_wish()
 
     def _paint_wish(self) -> None:

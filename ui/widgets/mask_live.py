@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PyQt6.QtGui import QColor, QImage, QPainter
+from PyQt6.QtGui import QBrush, QColor, QImage, QPainter
 
 from engine.types import MaskOp, Shape
 from ui.model.harmonics import spread
 from ui.model.mask_drawing import Lens, Stroke
 from ui.widgets.mask_marks import paint_image
-from ui.widgets.mask_picture import stamp
+from ui.widgets.mask_picture import hatch, image_of, stamp
 
 ALPHA = 0.5
 
@@ -19,7 +19,9 @@ class LiveStroke:
     """Pixels of a lens on which a stroke grows; shown until the mask's own picture has it."""
 
     def __init__(self, lens: Lens, colour: QColor) -> None:
-        self._lens, self._colour = lens, colour
+        # Opaque: what is painted twice is no other than what is painted once.
+        tile_YXC = hatch(colour.name(), 1.0, 1.0)
+        self._lens, self._brush = lens, QBrush(image_of(tile_YXC))
         self._count = 0
         self._image = QImage(
             max(1, int(lens.width_px)), max(1, int(lens.height_px)), QImage.Format.Format_ARGB32_Premultiplied
@@ -34,7 +36,7 @@ class LiveStroke:
         fresh = tuple(replace(shape, op=MaskOp.ADD) for shape in drawn)
         painter = QPainter(self._image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        stamp(painter, fresh, self._lens, self._colour)
+        stamp(painter, fresh, self._lens, self._brush)
         painter.end()
         self._count = stroke.count
         return fresh

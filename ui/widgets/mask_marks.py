@@ -17,7 +17,7 @@ from ui.model.harmonics import Drawn, Harmonics
 from ui.model.mask_cells import Counted
 from ui.model.mask_drawing import Lens
 from ui.sound.scales import FrequencyScale
-from ui.widgets.mask_picture import axis_outlines, axis_path, image_of, polygon_of, rect_on
+from ui.widgets.mask_picture import BLACK, WHITE, axis_outlines, axis_path, image_of, polygon_of, rect_on
 
 HANDLE_PX = 7.0
 _CELL_ALPHA = 80
@@ -47,21 +47,27 @@ def paint_chosen(painter: QPainter, shape: Drawn, lens: Lens) -> None:
 def paint_outlines(
     painter: QPainter, shapes: Sequence[Drawn], scale: FrequencyScale, colour: QColor, alpha: float
 ) -> None:
-    """Paint shapes with a line around them, as opaque inside as alpha says."""
+    """Paint shapes with a white line in a black one around them, as opaque inside as alpha says."""
     inside = QColor(colour)
     inside.setAlphaF(alpha)
-    painter.setPen(_line(colour))
+    path = axis_path(shapes, scale)
+    painter.setPen(_line(QColor(BLACK), 3.0))
     painter.setBrush(inside)
-    painter.drawPath(axis_path(shapes, scale))
+    painter.drawPath(path)
+    painter.setPen(_line(QColor(WHITE)))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawPath(path)
 
 
 def paint_course(painter: QPainter, shape: PolygonShape, scale: FrequencyScale, colour: QColor) -> None:
     """Paint an outline while it is drawn, be it as tangled as it may: as a line alone, which costs little."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
-    painter.setPen(_line(colour))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for outline_P2 in axis_outlines(shape, scale):
-        painter.drawPolygon(polygon_of(outline_P2[:, 0], outline_P2[:, 1]))
+        course = polygon_of(outline_P2[:, 0], outline_P2[:, 1])
+        for pen in (_line(QColor(BLACK), 3.0), _line(colour)):
+            painter.setPen(pen)
+            painter.drawPolygon(course)
 
 
 def paint_cells(painter: QPainter, counted: Counted, lens: Lens) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from PyQt6.QtCore import QPointF, QRectF, Qt
-from PyQt6.QtGui import QColor, QImage, QPainter, QPainterPath, QPolygonF
+from PyQt6.QtGui import QBrush, QColor, QImage, QPainter, QPainterPath, QPolygonF
 
 from engine.types import MaskOp, RectShape
 from ui.model.harmonics import Drawn, Harmonics
@@ -19,19 +19,21 @@ from ui.model.mask_edit import MaskState
 from ui.model.mask_grid import outlines
 from ui.sound.scales import FrequencyScale, ScaleKind
 
-FILL, EDGE, HALO = 0.45, 1.0, 0.7
+# Spectrograms are of any lightness: what shows on one is lost on another, so lines are light beside dark.
+WHITE, BLACK = "#ffffff", "#000000"
+FILL, HATCH, HALO = 0.4, 0.6, 0.9
+HATCH_PX = 8
 _CURVE_STEPS = 64
 _FEATHER_COLUMNS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is to be painted: a mask, as seen through a lens, in a colour, with a halo that sets it off."""
+    """What is to be painted: a mask, as seen through a lens, in a colour."""
 
     state: MaskState
     lens: Lens
     colour: str
-    halo: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +55,8 @@ class PicturePainter:
         covered = self._covered(wish)
         self._last = wish, covered
         covered_YX = _pixels(covered).astype(np.float32) / 255.0
-        alpha_YX = covered_YX * feather_YX(covered_YX >= 0.5, wish.state, wish.lens) * FILL
-        edge_YX, halo_YX = _edges(covered_YX)
-        alpha_YX = np.maximum(alpha_YX, edge_YX * EDGE)
-        return Picture(wish=wish, image=_coloured(alpha_YX, halo_YX * HALO, wish))
+        weight_YX = covered_YX * feather_YX(covered_YX >= 0.5, wish.state, wish.lens)
+        return Picture(wish=wish, image=_coloured(weight_YX, *_edges(covered_YX), wish))
 
     def _covered(self, wish: Wish) -> QImage:
         image, shapes = self._begun(wish)
@@ -79,10 +79,10 @@ class PicturePainter:
         return empty, wish.state.shapes
 
 
-def stamp(painter: QPainter, shapes: Sequence[Drawn], lens: Lens, colour: QColor | Qt.GlobalColor) -> None:
+def stamp(painter: QPainter, shapes: Sequence[Drawn], lens: Lens, brush: QBrush | Qt.GlobalColor) -> None:
     """Paint shapes in pixels of a lens, the lowest frequency above; those that subtract wipe out."""
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(colour))
+    painter.setBrush(QBrush(brush))
     modes = QPainter.CompositionMode
     for shape in shapes:
         is_added = shape.op is MaskOp.ADD
@@ -200,11 +200,23 @@ def _least_YX(values_YX: np.ndarray) -> np.ndarray:
     return np.asarray(least_YX)
 
 
-def _coloured(alpha_YX: np.ndarray, halo_YX: np.ndarray, wish: Wish) -> QImage:
-    """Return the mask's colour over that of the halo, each as opaque as it says."""
-    below_YX = halo_YX * (1.0 - alpha_YX)
-    pixels_YXC = alpha_YX[:, :, None] * _channels(wish.colour) + below_YX[:, :, None] * _channels(wish.halo)
+def _coloured(weight_YX: np.ndarray, edge_YX: np.ndarray, halo_YX: np.ndarray, wish: Wish) -> QImage:
+    """Return the mask's hatched fill, below the light edge within it and the dark one around it."""
+    height, width = weight_YX.shape
+    tile_YXC = hatch(wish.colour)
+    tiles = (-(-height // HATCH_PX), -(-width // HATCH_PX), 1)
+    pixels_YXC = np.tile(tile_YXC, tiles)[:height, :width] * (weight_YX * (1.0 - edge_YX))[:, :, None]
+    pixels_YXC += edge_YX[:, :, None] * _channels(WHITE)
+    pixels_YXC *= 1.0 - HALO * halo_YX[:, :, None]
+    pixels_YXC += HALO * halo_YX[:, :, None] * _channels(BLACK)
     return image_of(pixels_YXC + 0.5)
+
+
+def hatch(colour: str, fill: float = FILL, lines: float = HATCH) -> np.ndarray:
+    """Return a square of premultiplied pixels: a colour with a white and a black line across, so opaque."""
+    across = np.add.outer(np.arange(HATCH_PX), np.arange(HATCH_PX)) % HATCH_PX
+    choices_C = [lines * _channels(WHITE), lines * _channels(BLACK), fill * _channels(colour)]
+    return np.stack(choices_C)[np.minimum(across, 2)].astype(np.float32)
 
 
 def _channels(colour: str) -> np.ndarray:
