@@ -55,7 +55,6 @@ def row(index: int, **changes: object) -> TakeRow:
         "score": 0.5 - 0.1 * index,
         "clap_score": 0.5,
         "peak_db": -1.0,
-        "rms_db": -18.0,
         "length_samples": 48_000,
     }
     return TakeRow(index=index, **{**values, **changes})  # type: ignore[arg-type]

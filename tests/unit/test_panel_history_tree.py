@@ -146,7 +146,6 @@ def a_take(job_id: str, index: int, **changes: Any) -> PastTake:
         "path": f"/takes/{job_id}_{index}.wav",
         "seed": 7,
         "score": 0.5,
-        "rms_db": -20.0,
         "rating": 0,
         "is_favourite": False,
         "file": "present",

@@ -16,7 +16,6 @@ class PastTake:
     path: str
     seed: int
     score: float
-    rms_db: float
     rating: int
     is_favourite: bool
     file: str
@@ -37,7 +36,6 @@ class PastTake:
             path=told["path"],
             seed=told["seed"],
             score=told["clap_score"] if score is None else score,
-            rms_db=told["rms_db"],
             rating=told["rating"],
             is_favourite=told["favourite"],
             file=told["file"],

@@ -32,7 +32,6 @@ class TakeRow:
     score: float
     clap_score: float
     peak_db: float
-    rms_db: float
     length_samples: int
     rating: int = 0
     note: str = ""
@@ -156,7 +155,6 @@ def row_of(job_id: str, take: Mapping[str, Any]) -> TakeRow:
         score=float(take["clap_score"] if score is None else score),
         clap_score=float(take["clap_score"]),
         peak_db=float(take["peak_db"]),
-        rms_db=float(take["rms_db"]),
         length_samples=int(take["length_samples"]),
         rating=int(take.get("rating") or 0),
         note=str(take.get("note", "")),
@@ -175,7 +173,6 @@ def row_of_event(event: JobTakeEvent) -> TakeRow:
         score=event.score,
         clap_score=event.clap_score,
         peak_db=event.peak_db,
-        rms_db=event.rms_db,
         length_samples=event.length_samples,
         note=event.note,
         dry=event.dry,

@@ -326,7 +326,7 @@ def _take_lines(number: int, take: PastTake | None) -> Lines:
     title = said("Take %1", number)
     if take is None:
         return Lines(icon="waveform", title=title)
-    facts = said("likeness %1, %2 dB, seed %3", f"{take.score:.2f}", f"{take.rms_db:.1f}", take.seed)
+    facts = said("likeness %1, seed %2", f"{take.score:.2f}", take.seed)
     gone = said("its file is gone") if not take.is_present else ""
     mark = "star" if take.is_favourite else "thumb-down-outline" if take.rating < 0 else ""
     return Lines(

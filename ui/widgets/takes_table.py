@@ -123,11 +123,11 @@ class TakesTable(QAbstractTableModel):
 
     def _loudness(self, row: TakeRow) -> str:
         known = self._hearing.loudness(Sound(path=row.path))
-        if known is not None and known.lufs is not None:
-            return self.tr("%1 LUFS").replace("%1", f"{known.lufs:.1f}")
-        if row.rms_db <= -200.0:
-            return self.tr("silent")
-        return self.tr("%1 dB RMS").replace("%1", f"{row.rms_db:.1f}")
+        if known is None:
+            return self.tr("…") if row.is_present else ""
+        if known.lufs is None:
+            return "" if known.error is not None else self.tr("silent")
+        return self.tr("%1 LUFS").replace("%1", f"{known.lufs:.1f}")
 
     def _note(self, row: TakeRow) -> str:
         known = self._hearing.loudness(Sound(path=row.path))
@@ -169,7 +169,9 @@ class TakesTable(QAbstractTableModel):
         name = self.tr("Take %1").replace("%1", self._text(row, place, column))
         if self._hides:
             return name
-        parts = [name, self.tr("score %1").replace("%1", f"{row.score:.2f}"), self._loudness(row)]
+        known = self._hearing.loudness(Sound(path=row.path))
+        loudness = "" if known is None else self._loudness(row)
+        parts = [name, self.tr("score %1").replace("%1", f"{row.score:.2f}"), loudness]
         parts += [self.tr("favourite")] if row.is_favourite else []
         parts += [self.tr("playing")] if self._is_heard(row) else []
         return ", ".join(filter(None, [*parts, self._note(row)]))
