@@ -253,11 +253,10 @@ def test_without_takes_the_list_says_what_will_come(desk: Desk) -> None:
 
 
 def test_a_missing_device_is_told_with_what_to_do(desk: Desk) -> None:
-    assert desk.told("sound trouble") == ""
     device = desk.hearing.device
     trouble = ErrorInfo(code=ErrorCode.NOT_FOUND, message="there is no sound device", hint="Connect one.")
     device._set(replace(device.devices, trouble=trouble))
-    assert desk.told("sound trouble") == "There is no sound device. Connect one."
+    assert desk.button("sound device").toolTip() == "There is no sound device. Connect one."
 
 
 def test_all_that_is_used_has_a_name_a_key_and_a_place_in_the_tab_order(desk: Desk) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QPoint, QRect, Qt
 from PyQt6.QtGui import QKeySequence
 from PyQt6.QtWidgets import (
     QAbstractButton,
@@ -28,7 +29,7 @@ from PyQt6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from daw_bridge.service.config import Folders
-from engine.types import Task
+from engine.types import ErrorCode, ErrorInfo, Task
 from ui.app import Options, Panel
 from ui.look.colours import DARK, LIGHT, Theme
 from ui.look.theme import look
@@ -138,6 +139,29 @@ def test_plain_keys_of_a_mask_do_nothing_where_none_is_used(qtbot: QtBot, panel:
     button.setFocus()
     qtbot.keyClicks(button, "h")
     assert panel.models.studio.pen.pen.tool is tool
+
+
+def test_a_sound_device_that_goes_is_told_and_moves_nothing(qtbot: QtBot, panel: Panel) -> None:
+    panel.window.resize(800, 600)
+    panel.window.view.show()
+    chip = panel.window.findChild(QLabel, "sound trouble")
+    assert chip is not None and chip.text() == ""
+    before = places(panel)
+    device = panel.models.studio.hearing.device
+    error = ErrorInfo(
+        code=ErrorCode.NOT_FOUND, message="there is no sound device", hint=9 * "Connect one. " + "Now."
+    )
+    device._set(replace(device.devices, trouble=error))
+    assert chip.isVisible() and chip.text().startswith("There is no sound device. Connect one.")
+    assert chip.text().endswith("…") and chip.toolTip().endswith("Now.")
+    assert places(panel) == before
+
+
+def places(panel: Panel) -> dict[str, QRect]:
+    """Return where everything with a name is, once it has its place."""
+    QApplication.processEvents()
+    parts = [one for one in panel.window.findChildren(QWidget) if one.isVisible() and one.objectName()]
+    return {one.objectName(): QRect(one.mapTo(panel.window, QPoint()), one.size()) for one in parts}
 
 
 def test_space_presses_the_button_that_has_the_focus(qtbot: QtBot, panel: Panel) -> None:

@@ -13,7 +13,6 @@ from PyQt6.QtWidgets import (
     QMenu,
     QSizePolicy,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -43,12 +42,7 @@ class Transport(QWidget):
         self._add_actions()
         self._position = self._position_label()
         self._device = DeviceButton(hearing)
-        self._trouble = self._trouble_label()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(Space.TIGHT)
-        column.addLayout(self._row())
-        column.addWidget(self._trouble)
+        self._lay_out()
         hearing.changed.connect(self._show)
         hearing.moved.connect(self._show_position)
         look().changed.connect(self._show)
@@ -74,8 +68,8 @@ class Transport(QWidget):
         info = ActionInfo(name=f"hear/{name}", text=text, group=self.tr("Hear"), keys=(keys,))
         return self._actions.add(info, done, self, icon_name=icon_name)
 
-    def _row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(Space.TIGHT)
         for action in (self._play, self._loop, self._match, self._blind):
@@ -87,7 +81,6 @@ class Transport(QWidget):
         row.addWidget(self._position)
         row.addWidget(LevelMeter(self._hearing), stretch=1)
         row.addWidget(self._device)
-        return row
 
     def _position_label(self) -> QLabel:
         label = QLabel()
@@ -96,14 +89,6 @@ class Transport(QWidget):
         label.setFont(number_font())
         label.setText(time_text(0.0))
         label.setMinimumWidth(label.sizeHint().width())
-        return label
-
-    def _trouble_label(self) -> QLabel:
-        label = QLabel()
-        label.setObjectName("sound trouble")
-        label.setProperty("kind", "warn")
-        label.setWordWrap(True)
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         return label
 
     def _show(self) -> None:
@@ -121,14 +106,7 @@ class Transport(QWidget):
         ):
             action.setChecked(hearing.is_playing and heard.kind is kind)
             action.setEnabled(hearing.can_play(Choice(kind=kind, index=heard.index)))
-        self._show_trouble()
         self._show_position()
-
-    def _show_trouble(self) -> None:
-        trouble = self._hearing.trouble
-        self._trouble.setVisible(trouble is not None)
-        if trouble is not None:
-            self._trouble.setText(sentence(trouble))
 
     def _show_position(self) -> None:
         self._position.setText(time_text(self._hearing.playhead_s))
@@ -179,7 +157,8 @@ class DeviceButton(QToolButton):
         devices = self._hearing.device.devices
         self.setIcon(icon("volume-off" if devices.trouble else "volume-high"))
         name = devices.chosen or devices.default or self.tr("no device")
-        self.setToolTip(self.tr("Sound device: %1").replace("%1", name))
+        told = self.tr("Sound device: %1").replace("%1", name)
+        self.setToolTip(told if devices.trouble is None else sentence(devices.trouble))
         self.setAccessibleDescription(name)
         self._menu.clear()
         group = QActionGroup(self._menu)

@@ -38,6 +38,7 @@ from ui.widgets.queue_view import QueueView
 from ui.widgets.region_view import RegionView
 from ui.widgets.say.panel import SayModels, SayPanel
 from ui.widgets.send_back import SendBackBar
+from ui.widgets.sound_chip import SoundChip
 from ui.widgets.takes_list import TakesList
 from ui.widgets.transport import Transport
 from ui.widgets.welcome import Welcome
@@ -144,6 +145,7 @@ class Window(QMainWindow):
         above = [self.apply] if self.apply is not None else []
         self.setCentralWidget(_column(*above, self.messages, self.whole, main=self.whole))
         bar = QStatusBar()
+        bar.addWidget(SoundChip(self.models.studio.hearing), 1)
         bar.addPermanentWidget(EngineChip(self.models.link))
         self.setStatusBar(bar)
 
