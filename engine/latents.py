@@ -118,9 +118,7 @@ def sampled(
     A take's rows share their noise. check is called before each window of each step, and may raise to stop.
     """
     spec, sampling = takes[0], takes[0].sampler
-    editor = spec.editor if spec.task is Task.TRANSFER else Editor.RENOISE
-    # Inpainting and super-resolution start their part from pure noise, as a generation does.
-    strength = starting_strength(editor, sampling.strength) if spec.task is Task.TRANSFER else 1.0
+    editor, strength = _start_of(spec)
     trajectory = bundle.schedule.trajectory(sampling.steps, strength, spacing_for(sampling.name))
     noise = StackedNoise([_noise(each, part, _device(bundle)) for each in takes])
     sampler = sampler_named(sampling.name, sampling.eta)
@@ -129,6 +127,19 @@ def sampled(
         return sampler(target, noise.initial(), trajectory, noise=noise, on_step=on_step)
     source = _source(bundle, part, wanted, len(takes), check)
     return EDITORS[editor](target, source, trajectory, sampler=sampler, noise=noise, on_step=on_step)
+
+
+def steps_of(spec: RenderSpec) -> int:
+    """Return how many of its steps a take goes through: fewer where it begins with some of the source."""
+    return math.ceil(_start_of(spec)[1] * spec.sampler.steps)
+
+
+def _start_of(spec: RenderSpec) -> tuple[Editor, float]:
+    """Return the editor and the strength that a take starts at."""
+    if spec.task is Task.TRANSFER:
+        return spec.editor, starting_strength(spec.editor, spec.sampler.strength)
+    # Inpainting and super-resolution start their part from pure noise, as a generation does.
+    return Editor.RENOISE, 1.0
 
 
 def _source(

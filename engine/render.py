@@ -37,6 +37,7 @@ from engine.latents import (
     encoded_part,
     require_sound,
     sampled,
+    steps_of,
     takes_per_call,
 )
 from engine.models.bundle import Bundle
@@ -302,12 +303,13 @@ def _sampled(job: _Job, group: Group, reporter: _Reporter) -> list[list[Tensor]]
     parts = job.parts_of(group.takes[0])
     work = [(part, call) for part in parts for call in calls(group.takes, takes_per_call(job.bundle, part))]
     found: list[list[Tensor]] = [[] for _ in group.takes]
+    counter = _StepCounter(steps_of(group.takes[0]), len(work))
     for number, (part, call) in enumerate(work):
 
         def on_step(info: StepInfo, number: int = number, call: Call = call) -> None:
-            done, total = number * info.steps + info.index + 1, len(work) * info.steps
-            reporter.report(Stage.SAMPLE, done, total, group)
-            if reporter.wants_preview(done, total):
+            before, done = counter.done, counter.count(number, info)
+            reporter.report(Stage.SAMPLE, done, counter.total, group)
+            if done > before and reporter.wants_preview(done, counter.total):
                 for index, x0_BCHW in _rows(call, info.x0_BCHW):
                     _tell_preview(job, group, index, [*found[index], x0_BCHW], done, reporter)
 
@@ -317,6 +319,20 @@ def _sampled(job: _Job, group: Group, reporter: _Reporter) -> list[list[Tensor]]
         for index, latent_BCHW in _rows(call, sampled_BCHW):
             found[index].append(latent_BCHW)
     return found
+
+
+@dataclass(slots=True)
+class _StepCounter:
+    """Counts in the steps that a user chose: masks repeat some of them, voices and calls all of them."""
+
+    total: int
+    works: int
+    done: int = 0
+
+    def count(self, number: int, info: StepInfo) -> int:
+        """Return how many of the steps are done after one more step of a piece of work."""
+        self.done = self.total * (number * info.steps + info.index + 1) // (self.works * info.steps)
+        return self.done
 
 
 def _rows(call: Call, all_BCHW: Tensor) -> Iterator[tuple[int, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,8 +20,10 @@ from daw_bridge.messages.events import (
     JobStateEvent,
     JobTakeEvent,
 )
-from engine.types import ErrorCode, RenderSpec, Task
+from engine.spec_json import spec_to_dict
+from engine.types import ErrorCode, RenderSpec, SamplerSpec, Task
 from ui.model.job_board import JobBoard, JobEvent
+from ui.model.job_words import shown
 
 SPEC = RenderSpec(task=Task.GENERATE, prompt="rain", duration_s=1.0)
 
@@ -232,3 +235,16 @@ class AnyQueue(RuleBasedStateMachine):
 
 TestAnyQueue = AnyQueue.TestCase
 TestAnyQueue.settings = settings(max_examples=40, stateful_step_count=30)
+
+
+def test_steps_that_a_job_goes_through_are_told_with_those_that_were_chosen() -> None:
+    board = JobBoard()
+    board.hear(replace(a_progress("a", 0, 0.3), step=7, total=12, take=1, takes=1))
+    assert shown(board["a"]) == "Samples, step 7 of 12"
+    spec = spec_to_dict(replace(SPEC, sampler=SamplerSpec(steps=20)))
+    board.inform({"id": "a", "state": "running", "spec": spec, "ended_s": None})
+    assert shown(board["a"]) == "Samples, step 7 of 12 (60 % of 20)"
+    board.hear(replace(a_progress("a", 0, 0.5), step=20, total=20, take=1, takes=1))
+    assert shown(board["a"]) == "Samples, step 20 of 20"
+    board.hear(replace(a_progress("a", 0, 0.9), step=1, total=1, stage="decode", take=1, takes=1))
+    assert shown(board["a"]) == "Makes sound"

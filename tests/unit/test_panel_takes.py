@@ -292,6 +292,8 @@ def test_the_preview_bar_is_there_while_there_is_a_preview(desk: Desk, qtbot: Qt
     assert desk.hearing.current == Choice(kind=Kind.PREVIEW)
     progress = {"seq": 0, "eta_s": 1.0, "fraction": 0.2, "stage": "sample"}
     link.heard.emit(JobProgressEvent(job_id="J1", step=11, total=50, **progress))  # type: ignore[arg-type]
+    decoded = {**progress, "stage": "decode"}
+    link.heard.emit(JobProgressEvent(job_id="J1", step=0, total=1, **decoded))  # type: ignore[arg-type]
     link.heard.emit(JobPreviewEvent(job_id="J1", seq=0, path="/preview2.wav", step=20, take=2))
     assert desk.told("preview told") == "Take 2 at step 20 of 50"
     desk.button("preview/kill button").click()

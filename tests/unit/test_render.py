@@ -17,10 +17,11 @@ from engine.audio.level import rms
 from engine.conditioning import conditioning, similarity
 from engine.errors import Cancelled, NanOutput, OutOfMemory, SilentOutput, SpecError
 from engine.models.bundle import Bundle, debug_bundle
-from engine.render import Progress, RenderedTake, Stage, TakeDropped, render
+from engine.render import Preview, Progress, RenderedTake, Stage, TakeDropped, render
 from engine.types import (
     Condition,
     ConditionKind,
+    Editor,
     ErrorCode,
     Highs,
     Mask,
@@ -271,6 +272,28 @@ def test_progress_counts_every_step_of_every_take(bundle: Bundle) -> None:
     expected = [(Stage.ENCODE, 1, 1, 1), *((Stage.SAMPLE, 1, step, 4) for step in (1, 2, 3, 4))]
     expected += [(stage, take, step, total) for take in (1, 2) for stage, step, total in one_take]
     assert seen == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "strength", "steps", "counted"),
+    [(GENERATE, 1.0, 8, 8), (INPAINT, 1.0, 8, 8), (TRANSFER, 1.0, 8, 8), (TRANSFER, 0.6, 5, 3)],
+)
+def test_steps_are_counted_as_they_were_chosen(
+    bundle: Bundle, spec: RenderSpec, strength: float, steps: int, counted: int
+) -> None:
+    """A mask goes through some steps again, and each voice through all of them: nobody chose that many."""
+    chosen = replace(
+        spec, editor=Editor.RENOISE, sampler=replace(spec.sampler, steps=steps, strength=strength)
+    )
+    events: list[Event | Preview] = []
+    clip = sound(12_000) if spec.task.needs_region else None
+    render(chosen, bundle, clip, events.append, lambda: False, preview_every=2)
+    sampled = [one for one in events if isinstance(one, Progress) and one.stage is Stage.SAMPLE]
+    told = [one.step for one in sampled]
+    assert {one.total for one in sampled} == {counted}
+    assert told == sorted(told) and told[-1] == counted and set(told) >= set(range(1, counted + 1))
+    heard = [one.step for one in events if isinstance(one, Preview)]
+    assert heard == list(range(2, counted, 2))
 
 
 @pytest.mark.parametrize("spec", [TRANSFER, INPAINT, GENERATE])

@@ -29,7 +29,8 @@ class JobRow:
     """A job as it is now.
 
     seq is the number of its last event, None where none was heard. task is empty as long as nobody told what
-    the job is. take counts from 1; made are the takes that are written, path the best one's file.
+    the job is. take counts from 1; made are the takes that are written, path the best one's file. Of the
+    steps that were chosen, 0 where nobody told, total are to be done.
     """
 
     id: str
@@ -42,6 +43,7 @@ class JobRow:
     stage: str = ""
     step: int = 0
     total: int = 0
+    steps: int = 0
     take: int = 1
     takes: int = 0
     made: int = 0
@@ -144,6 +146,7 @@ class JobBoard:
             told,
             task=spec.get("task", known.task),
             prompt=spec.get("prompt", known.prompt),
+            steps=spec.get("sampler", {}).get("steps", known.steps),
             takes=spec.get("takes", 1),
             made=len(takes),
             path=takes[0]["path"] if takes else known.path,

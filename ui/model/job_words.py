@@ -111,6 +111,13 @@ def _progress(row: JobRow) -> str:
     parts = [stage_name(row.stage)]
     if row.takes > 1:
         parts.append(said("take %1 of %2", row.take, row.takes))
-    if row.total:
-        parts.append(said("step %1 of %2", row.step, row.total))
+    if row.total and row.stage == "sample":
+        parts.append(counted_steps(row.step, row.total, row.steps))
     return ", ".join(parts)
+
+
+def counted_steps(step: int, total: int, chosen: int = 0) -> str:
+    """Return how many steps are done, and of how many that were chosen, where fewer are to be done."""
+    if total >= chosen:
+        return said("step %1 of %2", step, total)
+    return said("step %1 of %2 (%3 % of %4)", step, total, round(100 * total / chosen), chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class Previews(QObject):
         self._background = background
         self._job_id = ""
         self._newest: Preview | None = None
+        self._total = 0
         self._is_killing = False
         link.heard.connect(self._hear)
 
@@ -75,7 +76,7 @@ class Previews(QObject):
     def follow(self, job_id: str) -> None:
         """Follow another job; "" for none."""
         if job_id != self._job_id:
-            self._job_id, self._is_killing = job_id, False
+            self._job_id, self._is_killing, self._total = job_id, False, 0
             self._show(None)
 
     def play(self) -> None:
@@ -123,12 +124,13 @@ class Previews(QObject):
             return
         match reply:
             case JobPreviewEvent(path=path) if path:
-                total = 0 if self._newest is None else self._newest.total
                 self._show(
-                    Preview(job_id=reply.job_id, take=reply.take, step=reply.step, path=path, total=total)
+                    Preview(
+                        job_id=reply.job_id, take=reply.take, step=reply.step, path=path, total=self._total
+                    )
                 )
-            case JobProgressEvent(total=total) if self._newest is not None:
-                self._newest = replace(self._newest, total=total)
+            case JobProgressEvent(stage="sample"):
+                self._total = reply.total
             case JobTakeEvent():
                 self._give_way(reply)
             case JobDoneEvent() | JobFailEvent():
