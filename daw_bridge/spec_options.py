@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,11 @@ def slug(text: str, longest: int = 40) -> str:
     return "-".join(words)[:longest].strip("-")
 
 
+def _plain(text: str) -> str:
+    """Return text without accents, so that a word stays one."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+
+
 def whole_path(path: str | Path) -> str:
     """Return the whole path of a file or folder.
 
@@ -136,8 +142,8 @@ def whole_path(path: str | Path) -> str:
 
 def stem_of(spec: RenderSpec) -> str:
     """Return the beginning of a job's file names: source, task and prompt, or what its delivery says."""
-    source = slug(Path(spec.region.path).stem, 24) if spec.region is not None else ""
-    parts = (source, spec.task.value, slug(spec.prompt))
+    source = slug(_plain(Path(spec.region.path).stem), 24) if spec.region is not None else ""
+    parts = (source, spec.task.value, slug(_plain(spec.prompt)))
     usual = "-".join(part for part in parts if part)
     delivery = spec.delivery
     if delivery is None or not delivery.naming:

@@ -349,7 +349,7 @@ def test_a_preview_is_heard_in_place_kept_and_its_job_killed(
     previews.keep()
     qtbot.waitUntil(lambda: bool(kept), timeout=WAIT_MS)
     folder = answer_of(qtbot, link, JobInfo(rid="-", job_id=job_id)).job["folder"]
-    assert Path(kept[0]).parent == Path(folder) and "step10" in kept[0]
+    assert Path(kept[0]) == Path(folder) / "generate-rain-seed0-take1-step10.wav"
     assert Path(kept[0]).read_bytes() == path.read_bytes()
     recipe, place = find_recipe(Path(kept[0]))
     assert (recipe["preview_step"], place) == (10, "file")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +23,7 @@ from ui.background import Background
 from ui.connection.link import Link
 from ui.model.hearing import Hearing
 from ui.model.listening import Choice, Kind
+from ui.model.preview_files import keep, name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +99,13 @@ class Previews(QObject):
             self.changed.emit()
 
     def _keep_in(self, preview: Preview, answer: Any) -> None:
-        folder = Path(answer.job["folder"])
-        name = f"preview-{preview.job_id}-take{preview.take}-step{preview.step}"
-        self._copy(Path(preview.path), folder / f"{name}{Path(preview.path).suffix}")
-
-    def _copy(self, source: Path, target: Path) -> None:
-        work: Callable[[], None] = partial(_copy_whole, source, target)
-        self._background.run(work, lambda _: self.kept.emit(str(target)), partial(self._not_kept, target))
+        source, folder = Path(preview.path), Path(answer.job["folder"])
+        name = name_of(answer.job, preview.take, preview.step, source.suffix)
+        self._background.run(
+            partial(keep, source, folder, name),
+            lambda target: self.kept.emit(str(target)),
+            partial(self._not_kept, folder / name),
+        )
 
     def _not_kept(self, target: Path, error: Exception) -> None:
         message = self.tr("The preview cannot be kept as {}: {}").format(target, error)
@@ -147,17 +145,6 @@ class Previews(QObject):
         self._newest = preview
         self._hearing.set_preview("" if preview is None else preview.path)
         self.changed.emit()
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    """Copy a file so that it is there whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    try:
-        shutil.copyfile(source, part)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _nothing(message: str) -> ErrorInfo:
