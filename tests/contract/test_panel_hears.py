@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -215,6 +216,31 @@ def test_what_cannot_be_heard_says_what_to_do(audible: SoundServer, stage: Stage
     assert loudness is not None and loudness.error is not None
     stage.hearing.play_place(1)
     stage.until_heard(take(0))
+
+
+def test_a_take_goes_on_while_those_of_the_next_job_come_and_is_compared_with_them(
+    audible: SoundServer, stage: Stage
+) -> None:
+    stage.open()
+    stage.hearing.set_loop(True)
+    stage.hearing.play_place(2)
+    stage.until_heard(take(1), 0.3)
+    before = stage.rows[:2]
+    earlier = Choice(kind=Kind.TAKE, index=1, job_id="J1")
+    next_one = row(0, job_id="J2", path=stage.paths[3])
+    for takes in ([], [next_one]):
+        stage.hearing.set_takes(takes, before)
+        assert stage.hearing.playing == earlier
+        stage.qtbot.waitUntil(lambda: stage.hearing._asked is None, timeout=WAIT_MS)
+        stage.until_heard(earlier, 0.3)
+    stage.hearing.play_place(1)
+    stage.until_heard(take(0), 0.3)
+    for other, choice in ((before[0], replace(earlier, index=0)), (next_one, take(0))):
+        stage.hearing.play_row(other)
+        stage.until_heard(choice)
+        loudness = stage.hearing.loudness(Sound(path=before[1].path))
+        assert loudness is not None and loudness.lufs is not None, "what was measured stays known"
+    assert not stage.errors
 
 
 def test_blind_takes_are_shuffled_matched_and_told_only_in_the_end(

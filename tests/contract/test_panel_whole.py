@@ -97,6 +97,36 @@ def test_in_a_blind_test_nothing_that_is_seen_tells_which_take_is_heard(
     assert history.job_index(job_id).data(TAKE_ROLE) is not None
 
 
+def test_takes_of_the_job_before_stay_to_be_compared(audible: SoundServer, person: Person) -> None:
+    first = render(person)
+    hear(person, "2")
+    takes, hearing, region = person.studio.takes, person.studio.hearing, person.studio.region
+    person.say("a harp")
+    second = render(person, 1)
+    assert second != first and [row.job_id for row in takes.earlier] == [first, first]
+    table = person.see(QTableView, "takes table")
+    model = table.model()
+    assert model is not None
+    person.wait(lambda: model.index(1, 0).data() == "Earlier: a flute", "the prompt above the earlier takes")
+    for place in (0, 1):
+        table.selectRow(2 + place)
+        earlier = Choice(kind=Kind.TAKE, index=place, job_id=first)
+        person.wait(lambda: hearing.playing == earlier, "an earlier take")  # noqa: B023
+        person.wait(lambda: region.compared_path == takes.earlier[place].path, "it on screen")  # noqa: B023
+    person.shoot("earlier takes")
+    hear(person, "1")
+    person.wait(lambda: region.compared_path == takes.rows[0].path, "the new take on screen")
+    table.selectRow(3)
+    person.wait(lambda: hearing.playing == earlier, "it again")
+    takes.toggle_favourite(takes.earlier[1])
+    person.wait(lambda: takes.earlier[1].is_favourite, "its star")
+    person.click("takes/accept button")
+    person.wait(lambda: takes.earlier[1].path in person.window.statusBar().currentMessage(), "it in use")
+    region.select(TimeSpan(start_s=3.0, end_s=4.0))
+    render(person, 2)
+    assert takes.earlier == (), "other sounds are not compared with it"
+
+
 def test_a_window_that_is_opened_again_shows_the_job_that_runs_on_its_sound(
     qtbot: QtBot, service: Served
 ) -> None:

@@ -129,6 +129,62 @@ def test_keys_choose_what_is_heard(desk: Desk) -> None:
     assert desk.hearing.current == Choice(kind=Kind.ORIGINAL) and not desk.errors
 
 
+def of_job(job_id: str, count: int) -> list[TakeRow]:
+    return [row(index, job_id=job_id, path=f"/takes/{job_id}_{index}.wav") for index in range(count)]
+
+
+def test_takes_of_earlier_jobs_stand_below_and_are_heard_by_choosing(desk: Desk) -> None:
+    desk.takes_list.set_prompt_of({"J1": "rain", "J0": ""}.__getitem__)
+    desk.hearing.set_takes(of_job("J2", 2), [*of_job("J1", 2), *of_job("J0", 1)])
+    table = desk.table.model()
+    assert table is not None
+    first = [str(desk.cell(place, Column.PLACE)) for place in range(table.rowCount())]
+    assert first == ["1", "2", "Earlier: rain", "1", "2", "Earlier", "1"]
+    assert desk.table.columnSpan(2, 0) == len(Column) and desk.table.columnSpan(3, 0) == 1
+    desk.click(4, Column.SEED)
+    earlier = Choice(kind=Kind.TAKE, index=1, job_id="J1")
+    assert desk.hearing.current == earlier
+    chosen = desk.takes_list.chosen
+    assert chosen is not None and chosen.path == "/takes/J1_1.wav"
+    for key, choice in (
+        (Key.Key_A, Choice(kind=Kind.ORIGINAL)),
+        (Key.Key_B, earlier),
+        (Key.Key_D, replace(earlier, kind=Kind.DIFFERENCE)),
+        (Key.Key_2, Choice(kind=Kind.TAKE, index=1)),
+        (Key.Key_Down, replace(earlier, index=0)),
+        (Key.Key_Up, Choice(kind=Kind.TAKE, index=1)),
+        (Key.Key_3, Choice(kind=Kind.TAKE, index=1)),
+    ):
+        desk.press(key)
+        assert desk.hearing.current == choice, key
+    desk.click(2, Column.PLACE)
+    assert desk.hearing.current == Choice(kind=Kind.TAKE, index=1) and not desk.errors
+
+
+def test_until_the_next_job_has_a_take_keys_play_those_before_it(desk: Desk) -> None:
+    desk.press(Key.Key_3)
+    before = [row(index) for index in range(4)]
+    desk.hearing.set_takes([], before)
+    assert desk.hearing.current == Choice(kind=Kind.TAKE, index=2, job_id="J1")
+    assert desk.table.currentIndex().row() == 2 and desk.cell(3, Column.PLACE) == "4"
+    desk.press(Key.Key_2)
+    assert desk.hearing.current == Choice(kind=Kind.TAKE, index=1, job_id="J1")
+    desk.hearing.set_takes(of_job("J2", 1), before)
+    assert desk.hearing.current == Choice(kind=Kind.TAKE), "nothing is heard: the new one is chosen"
+    desk.hearing.set_takes(before)
+    assert desk.hearing.shown == tuple(before)
+
+
+def test_a_blind_test_is_about_the_takes_of_one_job(desk: Desk) -> None:
+    desk.hearing.set_takes(of_job("J2", 2), of_job("J1", 2))
+    table = desk.table.model()
+    assert table is not None and table.rowCount() == 5
+    desk.hearing.blind.start()
+    assert table.rowCount() == 2
+    desk.hearing.blind.stop()
+    assert table.rowCount() == 5
+
+
 def test_loop_and_match_are_turned_by_keys_and_kept(desk: Desk) -> None:
     loop, match = desk.button("hear/loop button"), desk.button("hear/match button")
     assert (loop.isChecked(), match.isChecked()) == (False, True)

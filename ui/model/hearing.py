@@ -82,7 +82,7 @@ class Hearing(QObject):
         self._is_playing = False
         self._current = Choice(kind=Kind.TAKE)
         self._number = _NO_SET
-        self._last_take = 0
+        self._last_take = Choice(kind=Kind.TAKE)
         self._whole: TimeSpan | None = None
         # Where to go once the service has another part of a long file.
         self._seek_s: float | None = None
@@ -109,8 +109,11 @@ class Hearing(QObject):
 
     @property
     def shown(self) -> tuple[TakeRow, ...]:
-        """Return the takes in the order in which keys 1 to 9 play them."""
-        return self.blind.ordered(self._programme.takes)
+        """Return the takes in the order in which keys 1 to 9 play them: of the latest job that has some."""
+        takes, earlier = self._programme.takes, self._programme.earlier
+        if takes or not earlier or self.blind.blind.shuffles:
+            return self.blind.ordered(takes)
+        return tuple(row for row in earlier if row.job_id == earlier[0].job_id)
 
     @property
     def playing(self) -> Choice | None:
@@ -180,18 +183,31 @@ class Hearing(QObject):
             self._settled.start()
             self.changed.emit()
 
-    def set_takes(self, rows: Sequence[TakeRow]) -> None:
-        """Let these takes be heard; nothing stops by that, a take that plays goes on where it is."""
-        takes = tuple(rows)
-        if [row.job_id for row in takes[:1]] != [row.job_id for row in self._programme.takes[:1]]:
-            self._choose(Choice(kind=Kind.TAKE))
+    def set_takes(self, rows: Sequence[TakeRow], earlier: Sequence[TakeRow] = ()) -> None:
+        """Let these takes be heard, and those of earlier jobs.
+
+        Nothing stops by that: a take that plays goes on where it is, also once it is one of the earlier ones.
+        """
+        before, takes = self._programme, tuple(rows)
+        after = replace(before, takes=takes, earlier=tuple(earlier))
+        is_other = [row.job_id for row in takes[:1]] != [row.job_id for row in before.takes[:1]]
+        playing = self.playing
+        self._last_take = before.carried(self._last_take, after) or Choice(kind=Kind.TAKE)
+        if self._playing is not None:
+            self._playing = before.carried(self._playing, after)
+        if self._wanted is not None:
+            self._wanted = before.carried(self._wanted, after)
+        kept = before.carried(self._current, after)
+        goes_on = not takes or (playing is not None and playing.is_of_take)
+        self._choose((kept if goes_on or not is_other else None) or Choice(kind=Kind.TAKE))
         self.blind.follow(takes)
-        self._offer(replace(self._programme, takes=takes))
+        heard = after.take(self._current) if self._current.job_id else None
+        self._offer(replace(after, beside=heard))
 
     def follow(self, takes: TakesModel) -> None:
         """Let the takes of a model be heard, whenever it has others."""
-        takes.changed.connect(lambda: self.set_takes(takes.rows))
-        self.set_takes(takes.rows)
+        takes.changed.connect(lambda: self.set_takes(takes.rows, takes.earlier))
+        self.set_takes(takes.rows, takes.earlier)
 
     def set_preview(self, path: str) -> None:
         """Let a preview be heard; if an earlier one plays, this one goes on in its place."""
@@ -207,25 +223,30 @@ class Hearing(QObject):
             return
         self._choose(choice)
         self._wanted = choice
+        if choice.job_id:
+            self._offer(replace(self._programme, beside=self._programme.take(choice)))
         self._select_wanted()
         self.changed.emit()
+
+    def play_row(self, row: TakeRow) -> None:
+        self.play(self._programme.choice_of(row))
 
     def play_place(self, place: int) -> None:
         """Hear the take that key 1 to 9 stands for, or with 0 the original."""
         if place == 0:
             self.play(Choice(kind=Kind.ORIGINAL))
         elif place <= len(self.shown):
-            self.play(Choice(kind=Kind.TAKE, index=self.shown[place - 1].index))
+            self.play_row(self.shown[place - 1])
 
     def play_original(self) -> None:
         self.play(Choice(kind=Kind.ORIGINAL))
 
     def play_take(self) -> None:
         """Hear the take that was heard last; at first the best one."""
-        self.play(Choice(kind=Kind.TAKE, index=self._take_index()))
+        self.play(replace(self._take_choice, kind=Kind.TAKE))
 
     def play_difference(self) -> None:
-        self.play(Choice(kind=Kind.DIFFERENCE, index=self._take_index()))
+        self.play(replace(self._take_choice, kind=Kind.DIFFERENCE))
 
     def stop(self) -> None:
         self._wanted = None
@@ -297,9 +318,9 @@ class Hearing(QObject):
         self._seek_s = time_s - original.from_s
         self._offer(replace(self._programme, original=original))
 
-    def _take_index(self) -> int:
-        is_take = self._current.kind in (Kind.TAKE, Kind.DIFFERENCE)
-        return self._current.index if is_take else self._last_take
+    @property
+    def _take_choice(self) -> Choice:
+        return self._current if self._current.is_of_take else self._last_take
 
     def _set(self, settings: Settings) -> None:
         if settings != self._settings:
@@ -308,8 +329,7 @@ class Hearing(QObject):
 
     def _missing(self, choice: Choice) -> ErrorInfo:
         if choice.kind is Kind.TAKE:
-            row = next((row for row in self._programme.takes if row.index == choice.index), None)
-            if row is not None:
+            if self._programme.take(choice) is not None:
                 message = self.tr("The file of this take is gone.")
                 return _not_found(message, self.tr("Recall it and render it again."))
             return _not_found(self.tr("There is no take to hear yet."), self.tr("Render one."))
@@ -336,7 +356,9 @@ class Hearing(QObject):
         sounds, self._asked = self._asked or (), None
         self._told, self._number = sounds, answer.number
         measured = map(loudness_of, answer.sources["sources"])
-        self._loudness = dict(zip(sounds, measured, strict=True))
+        listed = {Sound(path=row.path) for row in (*self._programme.takes, *self._programme.earlier)}
+        known = {sound: loudness for sound, loudness in self._loudness.items() if sound in listed}
+        self._loudness = known | dict(zip(sounds, measured, strict=True))
         self._tell_programme()
         self._select_wanted()
         if self._seek_s is not None and self._asked is None:
@@ -420,8 +442,8 @@ class Hearing(QObject):
 
     def _choose(self, choice: Choice) -> None:
         self._current = choice
-        if choice.kind in (Kind.TAKE, Kind.DIFFERENCE):
-            self._last_take = choice.index
+        if choice.is_of_take:
+            self._last_take = choice
 
     def _move(self) -> None:
         if not self._is_playing and self.meter().is_silent:

@@ -21,10 +21,18 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One thing to hear; index is that of the take, also of one that the original is compared with."""
+    """One thing to hear; index is that of the take, also of one that the original is compared with.
+
+    job_id is that of an earlier job, "" of the one whose takes stand first.
+    """
 
     kind: Kind
     index: int = 0
+    job_id: str = ""
+
+    @property
+    def is_of_take(self) -> bool:
+        return self.kind in (Kind.TAKE, Kind.DIFFERENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +59,25 @@ class Loudness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programme:
-    """All that can be heard; the service gets as much of it as fits, the original first."""
+    """All that can be heard; the service gets as much of it as fits, the original first.
+
+    Of the takes of earlier jobs it gets only the one that is beside the others now.
+    """
 
     original: Sound | None = None
     takes: tuple[TakeRow, ...] = ()
+    earlier: tuple[TakeRow, ...] = ()
+    beside: TakeRow | None = None
     preview: str = ""
 
     @property
     def sounds(self) -> tuple[Sound, ...]:
         first = () if self.original is None else (self.original,)
         last = (Sound(path=self.preview),) if self.preview else ()
-        room = MOST_SOURCES - len(first) - len(last)
-        takes = [Sound(path=row.path) for row in self.takes if row.is_present]
-        return (*first, *takes[:room], *last)
+        beside = () if self.beside is None or not self.beside.is_present else (self.beside,)
+        room = MOST_SOURCES - len(first) - len(beside) - len(last)
+        takes = [row for row in self.takes if row.is_present][:room]
+        return (*first, *(Sound(path=row.path) for row in (*takes, *beside)), *last)
 
     def sound(self, choice: Choice) -> Sound | None:
         """Return the file of a choice; of a difference the take's."""
@@ -73,11 +87,28 @@ class Programme:
             case Kind.PREVIEW:
                 return Sound(path=self.preview) if self.preview else None
             case Kind.TAKE | Kind.DIFFERENCE:
-                row = self.take(choice.index)
-                return None if row is None else Sound(path=row.path)
+                row = self.take(choice)
+                return Sound(path=row.path) if row is not None and row.is_present else None
 
-    def take(self, index: int) -> TakeRow | None:
-        return next((row for row in self.takes if row.index == index and row.is_present), None)
+    def take(self, choice: Choice) -> TakeRow | None:
+        """Return the take that a choice is about."""
+        rows = (row for row in self.earlier if row.job_id == choice.job_id) if choice.job_id else self.takes
+        return next((row for row in rows if row.index == choice.index), None)
+
+    def choice_of(self, row: TakeRow, kind: Kind = Kind.TAKE) -> Choice:
+        """Return what is chosen with a take."""
+        is_first = any(one.job_id == row.job_id for one in self.takes)
+        return Choice(kind=kind, index=row.index, job_id="" if is_first else row.job_id)
+
+    def carried(self, choice: Choice, after: Programme) -> Choice | None:
+        """Return how another programme calls what is chosen; None where it has no such take."""
+        if not choice.is_of_take:
+            return choice
+        row = self.take(choice)
+        if row is None:
+            return None
+        found = after.choice_of(row, choice.kind)
+        return found if after.take(found) is not None else None
 
     def side(self, choice: Choice, told: Sequence[Sound]) -> str | None:
         """Return how the service calls a choice; None for what it has not been told of."""
@@ -97,10 +128,10 @@ class Programme:
         sound = told[number]
         if sound == self.original:
             return Choice(kind=Kind.ORIGINAL)
-        row = next((row for row in self.takes if row.path == sound.path), None)
+        row = next((row for row in (*self.takes, *self.earlier) if row.path == sound.path), None)
         if row is None:
             return Choice(kind=Kind.PREVIEW) if sound.path == self.preview else None
-        return Choice(kind=Kind.DIFFERENCE if is_difference else Kind.TAKE, index=row.index)
+        return self.choice_of(row, Kind.DIFFERENCE if is_difference else Kind.TAKE)
 
 
 def loudness_of(fact: Mapping[str, Any]) -> Loudness:

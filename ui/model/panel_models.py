@@ -152,7 +152,8 @@ class PanelModels(QObject):
 
     def _choose_for_chain(self) -> None:
         """Let effects be tried on the take that was chosen last, or else on the sound that is open."""
-        row = self.studio.takes.row(self.studio.hearing.current.index)
+        choice = self.studio.hearing.current
+        row = self.studio.takes.row(choice.index, choice.job_id)
         self.chains.set_sound(self.studio.region.path if row is None else row.path)
 
     def _hear_chain(self, path: str) -> None:
@@ -167,7 +168,7 @@ class PanelModels(QObject):
     def _choose_to_send(self) -> None:
         """Let the take that was chosen last be the one that can be sent back, or applied."""
         choice = self.studio.hearing.current
-        row = self.studio.takes.row(choice.index) if choice.kind is Kind.TAKE else None
+        row = self.studio.takes.row(choice.index, choice.job_id) if choice.kind is Kind.TAKE else None
         if row is not None:
             self.sending.choose(row.job_id, row.index)
             self._choose_to_edit(row)

@@ -20,7 +20,7 @@ from ui.connection.link import Link
 from ui.model.display import Shown
 from ui.model.draft import DraftModel
 from ui.model.hearing import Hearing
-from ui.model.listening import Kind
+from ui.model.listening import Choice, Kind
 from ui.model.mask_cells import MaskCells
 from ui.model.mask_edit import MaskEdit
 from ui.model.mask_pen import PenModel
@@ -34,6 +34,8 @@ from ui.sound.model_grid import ModelGrid
 
 # A preview costs a decoding; this many steps between two keep that a small part of a job.
 PREVIEW_EVERY = 6
+# Jobs whose takes stand below those of the latest one.
+MOST_EARLIER = 8
 _SHOWN = {Kind.ORIGINAL: Shown.ORIGINAL, Kind.TAKE: Shown.TAKE, Kind.DIFFERENCE: Shown.DIFFERENCE}
 _NO_SOUND = Extent(duration_s=1.0, top_hz=24_000.0)
 # The starter's, until the service has told that of the model which is chosen.
@@ -121,10 +123,17 @@ class Studio(QObject):
             self._shown[job_id] = region
         self.job_region = region
         self.region.compare(None)
-        self.takes.follow(job_id)
+        self.takes.follow(job_id, self._before(job_id, region))
         self.previews.follow(job_id)
         self._hear_region()
         self.job_changed.emit()
+
+    def _before(self, job_id: str, region: Region | None) -> list[str]:
+        """Return jobs that were made of the same stretch of sound, the latest first."""
+        if not job_id:
+            return []
+        same = [one for one, other in self._shown.items() if one != job_id and _is_same(region, other)]
+        return same[: -MOST_EARLIER - 1 : -1]
 
     def was_retried(self, job_id: str, again: str) -> None:
         """Show the job that does one again in the place of that one, if it is shown."""
@@ -237,9 +246,12 @@ class Studio(QObject):
         choice = self.hearing.playing
         if choice is None or choice.kind not in _SHOWN or self.hearing.blind.blind.hides:
             return
-        if choice.kind is not Kind.ORIGINAL and (row := self.takes.row(choice.index)) is not None:
+        if choice.kind is not Kind.ORIGINAL and (row := self._take_of(choice)) is not None:
             self._compare(row)
         self.region.show_as(_SHOWN[choice.kind])
+
+    def _take_of(self, choice: Choice) -> TakeRow | None:
+        return self.takes.row(choice.index, choice.job_id)
 
     def _compare(self, row: TakeRow) -> None:
         region = self.job_region
@@ -261,3 +273,13 @@ class Studio(QObject):
         start_s = max(0.0, loop.start_s - from_s)
         self.hearing.set_stretch(TimeSpan(start_s=start_s, end_s=loop.end_s - from_s))
         self.hearing.set_loop(True)
+
+
+def _is_same(one: Region | None, other: Region | None) -> bool:
+    """Tell whether two regions are the same stretch of the same file; what went through JSON is rounded."""
+    if one is None or other is None:
+        return one is other
+    spans = [
+        (0.0, -1.0) if each.span is None else (each.span.start_s, each.span.end_s) for each in (one, other)
+    ]
+    return one.path == other.path and all(abs(a - b) < 1e-6 for a, b in zip(*spans, strict=True))

@@ -1,8 +1,8 @@
-"""The takes of one job, best first, while it renders and afterwards."""
+"""The takes of one job, best first, while it renders and afterwards, and those of jobs before it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -45,7 +45,7 @@ class TakeRow:
 
 
 class TakesModel(QObject):
-    """Follows one job."""
+    """Follows one job, and beside it others of the same sound, the latest first."""
 
     changed = pyqtSignal()
     failed = pyqtSignal(object)
@@ -55,6 +55,7 @@ class TakesModel(QObject):
         self._link = link
         self._job_id = ""
         self._rows: tuple[TakeRow, ...] = ()
+        self._earlier: dict[str, tuple[TakeRow, ...]] = {}
         self._is_running = False
         link.heard.connect(self._hear)
         link.status_changed.connect(self._ask_again)
@@ -68,16 +69,25 @@ class TakesModel(QObject):
         return self._rows
 
     @property
+    def earlier(self) -> tuple[TakeRow, ...]:
+        """Return the takes of the other jobs, job after job."""
+        return tuple(row for rows in self._earlier.values() for row in rows)
+
+    @property
     def is_running(self) -> bool:
         return self._is_running
 
-    def row(self, index: int) -> TakeRow | None:
-        return next((row for row in self._rows if row.index == index), None)
+    def row(self, index: int, job_id: str = "") -> TakeRow | None:
+        """Return a take of the job, or else of another one."""
+        rows = self._earlier.get(job_id, ()) if job_id else self._rows
+        return next((row for row in rows if row.index == index), None)
 
-    def follow(self, job_id: str) -> None:
-        """Show the takes of a job in the place of another's; "" of none."""
+    def follow(self, job_id: str, earlier: Sequence[str] = ()) -> None:
+        """Show the takes of a job before those of earlier ones; "" of none."""
+        known = {**self._earlier, self._job_id: self._rows}
         if job_id != self._job_id:
-            self._job_id, self._is_running, self._rows = job_id, False, ()
+            self._job_id, self._is_running, self._rows = job_id, False, known.get(job_id, ())
+            self._earlier = {one: known.get(one, ()) for one in earlier}
             self.changed.emit()
         self._ask_again()
 
@@ -92,42 +102,43 @@ class TakesModel(QObject):
 
     def _was_rated(self, job_id: str, index: int, rating: int, _: object) -> None:
         rated = (
-            replace(row, rating=rating, is_favourite=rating > 0)
-            if (row.job_id, row.index) == (job_id, index)
-            else row
-            for row in self._rows
+            replace(row, rating=rating, is_favourite=rating > 0) if row.index == index else row
+            for row in self._of(job_id)
         )
-        self._set(tuple(rated))
+        self._set(job_id, tuple(rated))
 
     def _ask_again(self) -> None:
         if self._job_id and self._link.status.is_ready:
             # Its state and takes come as events; their ratings in the list.
             self._ask(JobWatch(rid="-", job_id=self._job_id), lambda _: None)
-            self._list()
+            for job_id in (self._job_id, *(one for one, rows in self._earlier.items() if not rows)):
+                self._list(job_id)
 
-    def _list(self) -> None:
+    def _list(self, job_id: str) -> None:
         if self._link.status.is_ready:
-            self._ask(TakeList(rid="-", job_id=self._job_id), partial(self._take_list, self._job_id))
+            self._ask(TakeList(rid="-", job_id=job_id), partial(self._take_list, job_id))
 
     def _ask(self, request: Request, on_answer: Any) -> None:
         self._link.ask(request, on_answer, self.failed.emit)
 
     def _take_list(self, job_id: str, answer: Any) -> None:
-        if job_id == self._job_id:
-            self._set(tuple(row_of(job_id, take) for take in answer.takes["takes"]))
+        self._set(job_id, tuple(row_of(job_id, take) for take in answer.takes["takes"]))
 
     def _hear(self, reply: object) -> None:
-        if getattr(reply, "job_id", "") != self._job_id:
+        job_id = getattr(reply, "job_id", "")
+        is_ours = job_id == self._job_id
+        if not is_ours and job_id not in self._earlier:
             return
         match reply:
             case JobTakeEvent():
                 self._add(row_of_event(reply))
-            case JobStateEvent():
+            case JobStateEvent() if is_ours:
                 self._run(is_running=reply.state == "running")
             case JobDoneEvent() | JobFailEvent():
-                self._run(is_running=False)
+                if is_ours:
+                    self._run(is_running=False)
                 # The order is final now, and ratings of takes made again after an interruption are known.
-                self._list()
+                self._list(job_id)
 
     def _run(self, *, is_running: bool) -> None:
         if is_running != self._is_running:
@@ -135,13 +146,21 @@ class TakesModel(QObject):
             self.changed.emit()
 
     def _add(self, row: TakeRow) -> None:
-        others = [one for one in self._rows if one.index != row.index]
-        self._set(tuple(sorted((*others, row), key=lambda one: one.index)))
+        others = [one for one in self._of(row.job_id) if one.index != row.index]
+        self._set(row.job_id, tuple(sorted((*others, row), key=lambda one: one.index)))
 
-    def _set(self, rows: tuple[TakeRow, ...]) -> None:
-        if rows != self._rows:
+    def _of(self, job_id: str) -> tuple[TakeRow, ...]:
+        return self._rows if job_id == self._job_id else self._earlier.get(job_id, ())
+
+    def _set(self, job_id: str, rows: tuple[TakeRow, ...]) -> None:
+        """Take over the takes of a job, unless it is followed no longer."""
+        if rows == self._of(job_id):
+            return
+        if job_id == self._job_id:
             self._rows = rows
-            self.changed.emit()
+        elif job_id in self._earlier:
+            self._earlier[job_id] = rows
+        self.changed.emit()
 
 
 def row_of(job_id: str, take: Mapping[str, Any]) -> TakeRow:

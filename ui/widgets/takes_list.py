@@ -24,10 +24,9 @@ from ui.look.theme import look
 from ui.model.blind import BlindResult, BlindState
 from ui.model.hearing import Hearing
 from ui.model.keys import ActionInfo
-from ui.model.listening import Choice, Kind
 from ui.model.takes import TakeRow, TakesModel
 from ui.widgets.actions import Actions
-from ui.widgets.takes_table import Column, MimeOf, TakesTable
+from ui.widgets.takes_table import Column, MimeOf, PromptOf, TakesTable
 
 _CONTEXT = "takes"
 
@@ -67,12 +66,15 @@ class TakesList(QWidget):
     @property
     def chosen(self) -> TakeRow | None:
         """Return the take of the current row."""
-        place = self._view.currentIndex().row()
-        return self._table.rows[place] if 0 <= place < len(self._table.rows) else None
+        return self._table.take(self._view.currentIndex().row())
 
     def set_mime_of(self, mime_of: MimeOf) -> None:
         """Say what a take is for who gets it dropped; at first its file."""
         self._table.mime_of = mime_of
+
+    def set_prompt_of(self, prompt_of: PromptOf) -> None:
+        """Say what jobs were asked for, by their ids."""
+        self._table.prompt_of = prompt_of
 
     def _made_view(self) -> QTableView:
         view = QTableView()
@@ -135,12 +137,15 @@ class TakesList(QWidget):
         try:
             chosen = self.chosen
             self._table.show()
+            self._view.clearSpans()
+            for heading in self._table.headings:
+                self._view.setSpan(heading, 0, 1, len(Column))
             place = self._place_to_choose(chosen)
             if place is not None and place != self._view.currentIndex().row():
                 self._view.setCurrentIndex(self._table.index(place, 0))
         finally:
             self._is_showing = False
-        has_rows = bool(self._table.rows)
+        has_rows = self._table.first is not None
         self._view.setVisible(has_rows)
         self._empty.setVisible(not has_rows)
         hides = self._hearing.blind.blind.hides
@@ -153,24 +158,28 @@ class TakesList(QWidget):
         So that what is done with a take always has one, also where nothing can be heard.
         """
         heard = self._table.place_of(self._hearing.current)
-        if heard is not None or not self._table.rows or self._hearing.blind.blind.hides:
+        if heard is not None or self._hearing.blind.blind.hides:
             return heard
-        paths = [row.path for row in self._table.rows]
-        return paths.index(before.path) if before is not None and before.path in paths else 0
+        place = None if before is None else self._table.place_of_file(before.path)
+        return self._table.first if place is None else place
 
     def _follow_row(self, current: QModelIndex, _: QModelIndex) -> None:
         if not self._is_showing and current.isValid():
             self._play(current.row())
 
     def _click(self, index: QModelIndex) -> None:
-        row = self._table.rows[index.row()]
+        row = self._table.take(index.row())
+        if row is None:
+            return
         if index.column() == Column.FAVOURITE and not self._hearing.blind.blind.hides:
             self._takes.toggle_favourite(row)
-        elif self._hearing.playing != Choice(kind=Kind.TAKE, index=row.index):
+        elif self._hearing.playing != self._hearing.programme.choice_of(row):
             self._play(index.row())
 
     def _play(self, place: int) -> None:
-        self._hearing.play_place(place + 1)
+        row = self._table.take(place)
+        if row is not None:
+            self._hearing.play_row(row)
 
     def _drop(self, row: TakeRow) -> None:
         self._takes.rate(row, 0 if row.rating < 0 else -1)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
+from itertools import groupby
 
-from PyQt6.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, Qt, QUrl
+from PyQt6.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, QSize, Qt, QUrl
 from PyQt6.QtGui import QColor, QPixmap
 
 from ui.look.scale import Size, font, number_font
 from ui.look.theme import colours, icon
 from ui.model.hearing import Hearing
-from ui.model.listening import Choice, Kind, Sound
+from ui.model.listening import Choice, Sound
 from ui.model.takes import TakeRow
 
 MimeOf = Callable[[TakeRow], QMimeData | None]
+PromptOf = Callable[[str], str]
 _ROLE = Qt.ItemDataRole
 
 
@@ -31,23 +34,45 @@ _NUMBERS = (Column.SCORE, Column.LOUDNESS, Column.SEED)
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands above the takes of an earlier job."""
+
+    job_id: str
+
+
 class TakesTable(QAbstractTableModel):
-    """Hides what tells takes apart while they are listened to blindly."""
+    """Has the takes that keys play, and below them those of earlier jobs, each job under its heading.
+
+    Hides what tells takes apart while they are listened to blindly.
+    """
 
     def __init__(self, hearing: Hearing, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._hearing = hearing
-        self._rows: tuple[TakeRow, ...] = ()
+        self._rows: tuple[TakeRow | Heading, ...] = ()
         self.mime_of: MimeOf = file_of
+        self.prompt_of: PromptOf = lambda _: ""
 
     @property
-    def rows(self) -> tuple[TakeRow, ...]:
-        return self._rows
+    def headings(self) -> list[int]:
+        """Return the rows that are no takes."""
+        return [place for place, row in enumerate(self._rows) if isinstance(row, Heading)]
+
+    @property
+    def first(self) -> int | None:
+        """Return the row of the first take, None without any."""
+        return next((place for place in range(len(self._rows)) if self.take(place) is not None), None)
+
+    def take(self, place: int) -> TakeRow | None:
+        """Return the take of a row."""
+        row = self._rows[place] if 0 <= place < len(self._rows) else None
+        return row if isinstance(row, TakeRow) else None
 
     def show(self) -> None:
         """Take over what the model has; rows that stay keep their place for the view."""
-        rows = self._hearing.shown
-        if [row.path for row in rows] != [row.path for row in self._rows]:
+        rows = self._all_rows()
+        if [_name(row) for row in rows] != [_name(row) for row in self._rows]:
             self.beginResetModel()
             self._rows = rows
             self.endResetModel()
@@ -57,9 +82,21 @@ class TakesTable(QAbstractTableModel):
 
     def place_of(self, choice: Choice) -> int | None:
         """Return in which row a choice stands."""
-        if choice.kind not in (Kind.TAKE, Kind.DIFFERENCE):
-            return None
-        return next((place for place, row in enumerate(self._rows) if row.index == choice.index), None)
+        found = self._hearing.programme.take(choice) if choice.is_of_take else None
+        return None if found is None else self.place_of_file(found.path)
+
+    def place_of_file(self, path: str) -> int | None:
+        """Return in which row a file stands."""
+        return next((place for place, row in enumerate(self._rows) if _name(row) == path), None)
+
+    def _all_rows(self) -> tuple[TakeRow | Heading, ...]:
+        first, earlier = self._hearing.shown, self._hearing.programme.earlier
+        rows: list[TakeRow | Heading] = list(first)
+        if not self._hearing.blind.blind.shuffles:
+            for job_id, takes in groupby(earlier, lambda row: row.job_id):
+                if not first or job_id != first[0].job_id:
+                    rows += [Heading(job_id), *takes]
+        return tuple(rows)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(self._rows)
@@ -83,6 +120,8 @@ class TakesTable(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = _ROLE.DisplayRole) -> object:
         row, place, column = self._rows[index.row()], index.row(), Column(index.column())
+        if isinstance(row, Heading):
+            return self._heading(row, column, role)
         answers: dict[int, Callable[[], object]] = {
             _ROLE.DisplayRole: lambda: self._text(row, place, column),
             _ROLE.DecorationRole: lambda: self._icon(row, column),
@@ -97,14 +136,30 @@ class TakesTable(QAbstractTableModel):
         answer = answers.get(role)
         return None if answer is None else answer()
 
+    def _heading(self, heading: Heading, column: Column, role: int) -> object:
+        prompt = self.prompt_of(heading.job_id)
+        told = self.tr("Earlier: %1").replace("%1", prompt) if prompt else self.tr("Earlier")
+        match role:
+            case _ROLE.DisplayRole | _ROLE.ToolTipRole | _ROLE.AccessibleTextRole:
+                return told if column is Column.PLACE else ""
+            case _ROLE.ForegroundRole:
+                return QColor(colours().faint)
+            case _ROLE.SizeHintRole:
+                # It lies across all columns, and makes none of them wider.
+                return QSize(1, Size.CONTROL)
+        return None
+
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        flags = super().flags(index)
-        can_be_dragged = index.isValid() and not self._hides and self._rows[index.row()].is_present
+        flags, row = super().flags(index), self.take(index.row())
+        if row is None:
+            return Qt.ItemFlag.NoItemFlags
+        can_be_dragged = not self._hides and row.is_present
         return flags | Qt.ItemFlag.ItemIsDragEnabled if can_be_dragged else flags
 
     def mimeData(self, indexes: object) -> QMimeData | None:
         assert isinstance(indexes, list)
-        return self.mime_of(self._rows[indexes[0].row()]) if indexes else None
+        row = self.take(indexes[0].row()) if indexes else None
+        return None if row is None else self.mime_of(row)
 
     @property
     def _hides(self) -> bool:
@@ -177,14 +232,20 @@ class TakesTable(QAbstractTableModel):
         return ", ".join(filter(None, [*parts, self._note(row)]))
 
     def _colour(self, row: TakeRow, column: Column) -> QColor | None:
-        if not row.is_present:
+        has_key = not self._hearing.programme.choice_of(row).job_id or row in self._hearing.shown
+        if not row.is_present or (column is Column.PLACE and not has_key):
             return QColor(colours().faint)
         is_warning = column is Column.NOTE and self._note(row) != ""
         return QColor(colours().warn) if is_warning else None
 
     def _is_heard(self, row: TakeRow) -> bool:
         playing = self._hearing.playing
-        return playing is not None and self.place_of(playing) == self._rows.index(row)
+        found = None if playing is None or not playing.is_of_take else self._hearing.programme.take(playing)
+        return found is not None and found.path == row.path
+
+
+def _name(row: TakeRow | Heading) -> str:
+    return f"job {row.job_id}" if isinstance(row, Heading) else row.path
 
 
 def _nothing() -> QPixmap:

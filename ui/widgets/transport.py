@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PyQt6.QtCore import QCoreApplication, Qt
 from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import (
@@ -22,7 +24,7 @@ from ui.model.blind import BlindState
 from ui.model.hearing import Hearing
 from ui.model.job_words import sentence
 from ui.model.keys import ActionInfo
-from ui.model.listening import Choice, Kind
+from ui.model.listening import Kind
 from ui.widgets.actions import Actions
 from ui.widgets.meters import LevelMeter
 
@@ -105,7 +107,7 @@ class Transport(QWidget):
             (self._difference, Kind.DIFFERENCE),
         ):
             action.setChecked(hearing.is_playing and heard.kind is kind)
-            action.setEnabled(hearing.can_play(Choice(kind=kind, index=heard.index)))
+            action.setEnabled(hearing.can_play(replace(heard, kind=kind)))
         self._show_position()
 
     def _show_position(self) -> None:

@@ -101,6 +101,7 @@ class Window(QMainWindow):
             models.store,
         )
         self.takes = TakesList(studio.takes, studio.hearing, actions)
+        self.takes.set_prompt_of(lambda job_id: row.prompt if (row := models.jobs.job(job_id)) else "")
         self.preview = PreviewBar(studio.previews, studio.hearing, actions)
         self.send_back = SendBackBar(models.sending, actions)
         self.job = JobBar(models.link, models.jobs, studio.takes, actions)
