@@ -1,7 +1,8 @@
 """Read a folder in diffusers' layout, as the hub's cvssp/audioldm* are.
 
-Such folders hold CLAP's text tower only. Their attention_head_dim of 8 is the number of heads to
-diffusers, while the weights were trained with a fixed width of each head: it is not believed here.
+Such folders hold CLAP's text tower only. The hub's attention_head_dim of 8 is the number of heads to
+diffusers, while the weights were trained with a fixed width of each head: it is not believed here. A list,
+one number for each level, is what the weights were trained with.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import transformers
 
 from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import ModelCorrupt, ModelMissing
+from engine.models.blocks import NORM_GROUPS
 from engine.models.bundle import Bundle
 from engine.models.card import ModelCard, ModelConfigs
 from engine.models.clap import ClapConfig
@@ -43,6 +45,10 @@ INDEX_FILE = "model_index.json"
 PIPELINE = "AudioLDMPipeline"
 CONFIG_FILE = "config.json"
 SCHEDULER_FILE = "scheduler_config.json"
+CONFIG_FILES = {
+    "scheduler": SCHEDULER_FILE,
+    **dict.fromkeys(("text_encoder", "unet", "vae", "vocoder"), CONFIG_FILE),
+}
 WEIGHT_FILES = (
     "diffusion_pytorch_model.safetensors",
     "model.safetensors",
@@ -59,8 +65,9 @@ CLAP_INITIAL_SCALE = 1 / 0.07
 def load_diffusers_folder(folder: Path, companions: Companions) -> Bundle:
     """Read a pipeline folder; with a companion CLAP file the model can also hear."""
     _require_pipeline(folder)
+    values = {part: _read_json(folder / part / name) for part, name in CONFIG_FILES.items()}
     with explained(str(folder)):
-        configs, scale_factor = _configs(folder)
+        configs, scale_factor = model_configs(values), float(values["vae"]["scaling_factor"])
     assert isinstance(configs.vocoder, HifiGanConfig)
     parts = {
         "unet": unet_to_original(_weights(folder / "unet"), configs.unet),
@@ -88,17 +95,19 @@ def unet_config(values: Mapping[str, Any]) -> UNetConfig:
     _require(values, "class_embed_type", "simple_projection")
     _require(values, "class_embeddings_concat", True)
     widths = values["block_out_channels"]
+    levels = tuple(level for level, kind in enumerate(values["down_block_types"]) if "Attn" in kind)
+    head_channels, heads = _heads(values.get("attention_head_dim"), widths, levels)
     return UNetConfig(
         in_channels=values["in_channels"],
         out_channels=values["out_channels"],
         base_channels=widths[0],
         channel_mult=_multiples(widths),
         res_blocks=values["layers_per_block"],
-        attention_levels=tuple(
-            level for level, kind in enumerate(values["down_block_types"]) if "Attn" in kind
-        ),
-        head_channels=released_head_channels(widths[0]),
+        attention_levels=levels,
+        head_channels=head_channels,
+        heads=heads,
         condition_width=values["projection_class_embeddings_input_dim"],
+        norm_groups=values.get("norm_num_groups", NORM_GROUPS),
     )
 
 
@@ -111,6 +120,7 @@ def vae_config(values: Mapping[str, Any]) -> VaeConfig:
         res_blocks=values["layers_per_block"],
         latent_channels=values["latent_channels"],
         in_channels=values["in_channels"],
+        norm_groups=values.get("norm_num_groups", NORM_GROUPS),
     )
 
 
@@ -147,18 +157,17 @@ def schedule_config(values: Mapping[str, Any]) -> ScheduleConfig:
     )
 
 
-def _configs(folder: Path) -> tuple[ModelConfigs, float]:
-    vae_values = _read_json(folder / "vae" / CONFIG_FILE)
-    vocoder = vocoder_config(_read_json(folder / "vocoder" / CONFIG_FILE))
-    configs = ModelConfigs(
+def model_configs(values: Mapping[str, Mapping[str, Any]]) -> ModelConfigs:
+    """Return the sizes of a pipeline from the config of each of its parts; raises KeyError or ValueError."""
+    vocoder = vocoder_config(values["vocoder"])
+    return ModelConfigs(
         mel=mel_config(vocoder),
-        vae=vae_config(vae_values),
-        unet=unet_config(_read_json(folder / "unet" / CONFIG_FILE)),
+        vae=vae_config(values["vae"]),
+        unet=unet_config(values["unet"]),
         vocoder=vocoder,
-        clap=text_config(_read_json(folder / "text_encoder" / CONFIG_FILE)),
-        schedule=schedule_config(_read_json(folder / "scheduler" / SCHEDULER_FILE)),
+        clap=text_config(values["text_encoder"]),
+        schedule=schedule_config(values["scheduler"]),
     )
-    return configs, float(vae_values["scaling_factor"])
 
 
 def _text_tower(folder: Path) -> State:
@@ -219,6 +228,20 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _require(values: Mapping[str, Any], key: str, wanted: object) -> None:
     if values[key] != wanted:
         raise ValueError(f"{key} is {values[key]!r}, not {wanted!r}")
+
+
+def _heads(stated: object, widths: list[int], levels: tuple[int, ...]) -> tuple[int, int | None]:
+    """Return the channels per head, and the number of heads where that is what all levels have in common."""
+    if not isinstance(stated, list):
+        return released_head_channels(widths[0]), None
+    attending = {*levels, len(widths) - 1}
+    heads = {stated[level] for level in attending}
+    channels = {widths[level] / stated[level] for level in attending if stated[level]}
+    if len(channels) == 1:
+        return int(channels.pop()), None
+    if len(heads) == 1 and 0 not in heads:
+        return UNetConfig().head_channels, heads.pop()
+    raise ValueError(f"attention_head_dim {stated} has neither heads of one width nor one number of them")
 
 
 def _multiples(widths: list[int]) -> tuple[int, ...]:

@@ -20,9 +20,17 @@ from engine.models.bundle import Bundle, save_bundle
 from engine.models.checkpoint import load_any
 from engine.models.companions import Companions, folded, plain_name
 from engine.models.diffusers_folder import WEIGHT_FILES
+from engine.models.diffusers_folder import unet_config as diffusers_unet_config
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.original import squashed
-from engine.models.shapes import hifigan_config, mel_config, schedule_config, unet_config, vae_config
+from engine.models.shapes import (
+    explained,
+    hifigan_config,
+    mel_config,
+    schedule_config,
+    unet_config,
+    vae_config,
+)
 from engine.models.unet import UNet, UNetConfig
 from engine.models.vae import VaeConfig
 from tests.unit.checkpoints import (
@@ -177,6 +185,43 @@ def test_eight_heads_are_taken_only_when_asked_for(diffusers: Path, bundle: Bund
     wanted_BCHW = bundle.unet(x_BCHW, t_B, condition_BE)
     torch.testing.assert_close(trained(x_BCHW, t_B, condition_BE), wanted_BCHW)
     assert not torch.allclose(compatible(x_BCHW, t_B, condition_BE), wanted_BCHW, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("stated", "levels", "head_channels", "heads"),
+    [
+        (8, (1, 2), 32, None),
+        ([4, 8, 12], (1, 2), 32, None),
+        ([0, 4, 6], (1, 2), 64, None),
+        ([7, 8, 8], (1, 2), 32, 8),
+        ([8, 8, 8], (0, 1, 2), 32, 8),
+    ],
+)
+def test_a_list_of_heads_is_believed_on_the_levels_that_attend(
+    stated: object, levels: tuple[int, ...], head_channels: int, heads: int | None
+) -> None:
+    config = diffusers_unet_config(unet_values(attention_head_dim=stated, levels=levels, norm_num_groups=16))
+    assert (config.head_channels, config.heads, config.norm_groups) == (head_channels, heads, 16)
+
+
+@pytest.mark.parametrize("stated", [[4, 8, 5], [0, 0, 0], [4, 8], ["a", "b", "c"]])
+def test_a_list_of_heads_without_a_rule_is_refused(stated: object) -> None:
+    with pytest.raises(ModelCorrupt, match="unknown sizes"), explained("unet"):
+        diffusers_unet_config(unet_values(attention_head_dim=stated))
+
+
+def unet_values(levels: tuple[int, ...] = (1, 2), **more: object) -> dict[str, object]:
+    return {
+        "in_channels": 8,
+        "out_channels": 8,
+        "block_out_channels": [128, 256, 384],
+        "layers_per_block": 2,
+        "down_block_types": ["CrossAttnDownBlock2D" if n in levels else "DownBlock2D" for n in range(3)],
+        "class_embed_type": "simple_projection",
+        "class_embeddings_concat": True,
+        "projection_class_embeddings_input_dim": 512,
+        **more,
+    }
 
 
 def test_an_own_bundle_can_take_eight_heads_too_around_the_same_weights(
