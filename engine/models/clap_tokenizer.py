@@ -53,23 +53,33 @@ def load_tokenizer(path: Path) -> Tokenizer:
             "Copy the text encoder's tokenizer files into that folder.",
         )
     tokenizer = _read(whole) if whole.is_file() else _read_roberta(vocab, merges)
-    _check_special_tokens(tokenizer, path)
+    _check_special_tokens(tokenizer, str(path))
+    return tokenizer
+
+
+def tokenizer_from_json(text: str, source: str) -> Tokenizer:
+    """Return the tokenizer of a tokenizer.json's text; ModelCorrupt names the source."""
+    # The tokenizers library raises bare Exception for every kind of bad file.
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:
+        raise _corrupt(source, error) from error
+    _check_special_tokens(tokenizer, source)
     return tokenizer
 
 
 def _read(path: Path) -> Tokenizer:
-    # The tokenizers library raises bare Exception for every kind of bad file.
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:
-        raise _corrupt(path, error) from error
+        raise _corrupt(str(path), error) from error
 
 
 def _read_roberta(vocab: Path, merges: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer(models.BPE.from_file(str(vocab), str(merges), unk_token=UNKNOWN))
     except Exception as error:
-        raise _corrupt(vocab, error) from error
+        raise _corrupt(str(vocab), error) from error
     tokenizer.add_special_tokens([BEGIN, PAD, END, UNKNOWN, AddedToken(MASK, lstrip=True)])
     _frame_like_roberta(tokenizer)
     return tokenizer
@@ -83,16 +93,16 @@ def _frame_like_roberta(tokenizer: Tokenizer) -> None:
     )
 
 
-def _check_special_tokens(tokenizer: Tokenizer, path: Path) -> None:
+def _check_special_tokens(tokenizer: Tokenizer, source: str) -> None:
     wanted = {BEGIN: BEGIN_ID, PAD: PAD_ID, END: END_ID, UNKNOWN: UNKNOWN_ID}
     for token, number in wanted.items():
         found = tokenizer.token_to_id(token)
         if found != number:
             raise ModelCorrupt(
-                f"The tokenizer in {path} gives {token} the number {found} instead of {number}.",
+                f"The tokenizer in {source} gives {token} the number {found} instead of {number}.",
                 "Use the tokenizer files that belong to this text encoder.",
             )
 
 
-def _corrupt(path: Path, error: Exception) -> ModelCorrupt:
-    return ModelCorrupt(f"{path} is not a usable tokenizer: {error}.", "Copy the file again.")
+def _corrupt(source: str, error: Exception) -> ModelCorrupt:
+    return ModelCorrupt(f"{source} is not a usable tokenizer: {error}.", "Copy the file again.")

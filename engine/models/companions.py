@@ -72,10 +72,12 @@ def _lengths(direction: Tensor) -> Tensor:
     return direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.dim() - 1))
 
 
-def roberta_tokenizer(folder: Path, companions: Companions) -> Tokenizer:
-    """Return the tokenizer given, or the one in the folder or in its `tokenizer`."""
+def roberta_tokenizer(folder: Path, companions: Companions, own: Tokenizer | None = None) -> Tokenizer:
+    """Return the tokenizer given, or the model's own, or the one in the folder or in its `tokenizer`."""
     if companions.tokenizer is not None:
         return load_tokenizer(companions.tokenizer)
+    if own is not None:
+        return own
     for place in (folder / TOKENIZER_FOLDER, folder):
         if (place / TOKENIZER_FILE).is_file() or (place / VOCAB_FILE).is_file():
             return load_tokenizer(place)

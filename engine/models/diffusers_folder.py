@@ -35,6 +35,7 @@ from engine.models.companions import (
 )
 from engine.models.hifigan import HifiGanConfig
 from engine.models.keymaps import unet_to_original, vae_to_original, vocoder_to_original
+from engine.models.note import NOTE_FILE, with_note
 from engine.models.pickle_file import read_pickle
 from engine.models.shapes import explained, mel_config, released_head_channels
 from engine.models.unet import UNetConfig
@@ -87,6 +88,7 @@ def load_diffusers_folder(folder: Path, companions: Companions) -> Bundle:
         clap_hears=companions.clap is not None,
         provenance={"layout": "diffusers", "folder": folder.name, **_clap_provenance(companions)},
     )
+    card = with_note(card, _note(folder), str(folder / NOTE_FILE))
     return fill(card, parts, str(folder), roberta_tokenizer(folder, companions))
 
 
@@ -143,8 +145,8 @@ def vocoder_config(values: Mapping[str, Any]) -> HifiGanConfig:
 def text_config(values: Mapping[str, Any]) -> ClapConfig:
     """Return CLAP with the text tower of a ClapTextModelWithProjection's config; raises KeyError."""
     defaults = transformers.ClapTextConfig()
-    sizes = {name: values.get(name, getattr(defaults, name)) for name in _TEXT_SIZES}
-    return ClapConfig(**{_TEXT_SIZES[name]: value for name, value in sizes.items()})
+    sizes = {name: values.get(name, getattr(defaults, name)) for name in TEXT_SIZES}
+    return ClapConfig(**{TEXT_SIZES[name]: value for name, value in sizes.items()})
 
 
 def schedule_config(values: Mapping[str, Any]) -> ScheduleConfig:
@@ -182,7 +184,7 @@ def _add_audio_tower(configs: ModelConfigs, clap: State, path: Path) -> ModelCon
     whole = clap_state_from_laion(laion)
     clap |= {name: tensor for name, tensor in whole.items() if name.startswith(AUDIO_TOWER)}
     heard, text = infer_clap_config(laion, str(path)), configs.clap
-    kept = {name: getattr(text, name) for name in _TEXT_SIZES.values()}
+    kept = {name: getattr(text, name) for name in TEXT_SIZES.values()}
     return replace(configs, clap=replace(heard, **kept))
 
 
@@ -209,6 +211,11 @@ def _require_pipeline(folder: Path) -> None:
     kind = _read_json(index).get("_class_name", PIPELINE) if index.is_file() else PIPELINE
     if kind != PIPELINE:
         raise ModelCorrupt(f"{index} describes a {kind}, not an {PIPELINE}.", "Give an AudioLDM model.")
+
+
+def _note(folder: Path) -> str | None:
+    path = folder / NOTE_FILE
+    return json.dumps(_read_json(path)) if path.is_file() else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -251,7 +258,7 @@ def _multiples(widths: list[int]) -> tuple[int, ...]:
 
 
 # transformers' names, and ours; a config leaves out what is its class's default.
-_TEXT_SIZES = {
+TEXT_SIZES = {
     "hidden_size": "text_hidden",
     "num_hidden_layers": "text_layers",
     "num_attention_heads": "text_heads",

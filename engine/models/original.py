@@ -13,6 +13,7 @@ from engine.errors import ModelCorrupt, ModelMissing
 from engine.models.bundle import Bundle
 from engine.models.card import ModelCard, ModelConfigs
 from engine.models.clap_laion import clap_state_from_laion, infer_clap_config
+from engine.models.clap_tokenizer import tokenizer_from_json
 from engine.models.companions import (
     RELEASED_CANVAS_S,
     UNKNOWN_LICENCE,
@@ -24,7 +25,8 @@ from engine.models.companions import (
     roberta_tokenizer,
     under,
 )
-from engine.models.pickle_file import read_pickle
+from engine.models.note import CARD_KEY, TOKENIZER_KEY, with_note
+from engine.models.pickle_file import read_noted_pickle, read_pickle
 from engine.models.shapes import (
     explained,
     hifigan_config,
@@ -49,10 +51,10 @@ VOCODER_FILES = ("hifigan_16k_64bins.ckpt", "hifigan_48k_256bins.ckpt")
 
 def load_original(path: Path, weights: WeightsKind, companions: Companions) -> Bundle:
     """Read an original checkpoint, pickled or as safetensors."""
-    state = read_safetensors(path) if path.suffix == SUFFIX else read_pickle(path)
+    state, texts = (read_safetensors(path), {}) if path.suffix == SUFFIX else read_noted_pickle(path)
     with explained(str(path)):
         parts, used = component_weights(state, path, weights, companions)
-        configs = _configs(parts, state, str(path))
+        configs = model_configs(parts, state, str(path))
         card = ModelCard(
             name=plain_name(path.stem),
             licence=UNKNOWN_LICENCE,
@@ -62,8 +64,10 @@ def load_original(path: Path, weights: WeightsKind, companions: Companions) -> B
             configs=configs,
             provenance={"layout": "original", "file": path.name, "weights": used},
         )
+    card = with_note(card, texts.get(CARD_KEY), str(path))
     parts["clap"] = clap_state_from_laion(parts["clap"])
-    return fill(card, parts, str(path), roberta_tokenizer(path.parent, companions))
+    own = tokenizer_from_json(texts[TOKENIZER_KEY], str(path)) if TOKENIZER_KEY in texts else None
+    return fill(card, parts, str(path), roberta_tokenizer(path.parent, companions, own))
 
 
 def component_weights(
@@ -99,7 +103,8 @@ def squashed(name: str) -> str:
     return ("diffusion_model." + name).replace(".", "")
 
 
-def _configs(parts: Mapping[str, State], state: Mapping[str, Tensor], source: str) -> ModelConfigs:
+def model_configs(parts: Mapping[str, State], state: Mapping[str, Tensor], source: str) -> ModelConfigs:
+    """Return the sizes that the weights of each component show; raises KeyError or ValueError."""
     vocoder = hifigan_config(parts["vocoder"])
     return ModelConfigs(
         mel=mel_config(vocoder),

@@ -23,7 +23,12 @@ _NAMED_CODE = re.compile(r"GLOBAL ([\w.]+)|class ([\w.]+)|function ([\w.]+)")
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint, mapped from the file rather than read where it allows that.
+    """Return the tensors of a checkpoint, as `read_noted_pickle` reads them."""
+    return read_noted_pickle(path)[0]
+
+
+def read_noted_pickle(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return a checkpoint's tensors, mapped from the file where it allows that, and texts beside them.
 
     Raises ModelMissing without such a file, ModelCorrupt for one that is damaged, or that wants to
     run code.
@@ -40,7 +45,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         raise _refusal(path, error) from error
     except (RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path) from error
-    return _tensors(content, path)
+    return _tensors(content, path), _texts(content)
 
 
 def require_intact(path: Path) -> None:
@@ -67,6 +72,11 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
         for name, value in content.items()
         if isinstance(name, str) and isinstance(value, Tensor)
     }
+
+
+def _texts(content: object) -> dict[str, str]:
+    entries = content.items() if isinstance(content, Mapping) else ()
+    return {name: text for name, text in entries if isinstance(name, str) and isinstance(text, str)}
 
 
 def _starts_as_zip(path: Path) -> bool:
