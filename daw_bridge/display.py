@@ -25,6 +25,7 @@ _STAGES = {
     "rank": "comparing with the prompt",
     "finish": "finishing",
     "download": "downloading",
+    "export": "writing the model",
 }
 
 

@@ -24,7 +24,7 @@ _HEADER = ("NAME", "STATE", "SIZE", "LICENCE")
 
 @click.group()
 def models() -> None:
-    """List, fetch, check and remove models."""
+    """List, fetch, export, check and remove models."""
 
 
 @models.command("list")
@@ -69,6 +69,28 @@ def import_model(path: Path, **options: Any) -> None:
     """Install a model from PATH: a .ckpt file, a diffusers folder, or a bundle of this program."""
     paths = {key: str(value.absolute()) for key, value in options.items() if isinstance(value, Path)}
     _say_done("imported", _do("import", path=str(path.absolute()), **(options | paths)))
+
+
+@models.command()
+@click.argument("name")
+@click.option("--layout", type=click.Choice(["original", "diffusers"]), required=True)
+@click.option(
+    "--into", metavar="PATH", type=_FILE, required=True, help="The file, or diffusers' folder, to write."
+)
+@click.option("--force", is_flag=True, help="Also in the place of an export that there is.")
+def export(name: str, layout: str, into: Path, force: bool) -> None:
+    """Write the model NAME for other programs; NAME may be the folder of a bundle, too.
+
+    original is one .ckpt under the names of AudioLDM's releases, diffusers a folder for AudioLDMPipeline.
+    What a layout has no place for is refused, or said where it does not matter for generating.
+
+    Example: daw-bridge models export mine --layout diffusers --into mine-diffusers
+    """
+    place, path = str(into.absolute()), str(Path(name).absolute())
+    done = _do("export", name=name, path=path, layout=layout, into=place, force=force)
+    say(f"exported: {into} ({done['size_bytes'] / 1e6:,.0f} MB)")
+    for sentence in done["left_out"]:
+        say(sentence)
 
 
 @models.command()

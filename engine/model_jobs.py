@@ -10,6 +10,8 @@ from pathlib import Path
 
 from engine.errors import BadJson
 from engine.models.companions import Companions
+from engine.models.export import bundle_folder, export_model
+from engine.models.export_limits import Layout
 from engine.models.known import KNOWN_MODELS
 from engine.models.store import (
     DOWNLOADS,
@@ -36,6 +38,8 @@ KILOBYTE = 1_000
 def run_models(request: Request, on_progress: OnProgress, cancelled: IsCancelled = lambda: False) -> Payload:
     """Do request's action and return the models it concerned; a download tells its progress in kilobytes.
 
+    An export returns the path written, its size, and what is left out.
+
     Raises:
         BadJson: no such action, or a missing argument.
         Cancelled: a download that is not wanted any more; what has arrived is kept for the next one.
@@ -49,13 +53,27 @@ def run_models(request: Request, on_progress: OnProgress, cancelled: IsCancelled
         "verify": lambda: _verified(str(request.get("name") or ""), on_progress),
         "remove": lambda: [remove_model(text_of(request, "name"))],
     }
+    if action == "export":
+        return _exported(request, on_progress)
     if action not in actions:
-        raise BadJson(f"request.action is {action!r}, not one of {', '.join(map(str, actions))}")
+        raise BadJson(f"request.action is {action!r}, not one of {', '.join(map(str, actions))}, export")
     entries = actions[action]()
     found: Payload = {"models": [asdict(entry) for entry in entries], "folder": str(models_folder())}
     if action == "verify":
         found["checksums"] = {entry.name: checksums_of(entry.name) for entry in entries}
     return found
+
+
+def _exported(request: Request, on_progress: OnProgress) -> Payload:
+    """Write a model in another layout; path is the bundle where no model is called name."""
+    layouts = [layout.value for layout in Layout]
+    if request.get("layout") not in layouts:
+        raise BadJson(f"request.layout is {request.get('layout')!r}, not one of {', '.join(layouts)}")
+    on_progress({"stage": "export", "step": 0, "total": 1})
+    folder = bundle_folder(text_of(request, "name"), Path(text_of(request, "path")))
+    into, force = Path(text_of(request, "into")), request.get("force") is True
+    done = export_model(folder, Layout(request["layout"]), into, force)
+    return asdict(done) | {"path": str(done.path)}
 
 
 def _verified(name: str, on_progress: OnProgress) -> list[ModelEntry]:

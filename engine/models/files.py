@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -19,7 +19,7 @@ from engine.errors import DiskFull, OutputError
 PART_SUFFIX = ".part"
 OLD_SUFFIX = ".old"
 STALE_AFTER_S = 24 * 3600
-_ROOM_HINT = "Free some space, or set DAW_BRIDGE_MODELS to a folder on another disk."
+ROOM_HINT = "Free some space, or set DAW_BRIDGE_MODELS to a folder on another disk."
 
 
 def sha256_of(path: Path) -> str:
@@ -28,25 +28,25 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def require_room(folder: Path, wanted_bytes: int) -> None:
+def require_room(folder: Path, wanted_bytes: int, hint: str = ROOM_HINT) -> None:
     """Raise DiskFull unless so much fits on the folder's disk; the folder need not exist yet."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free_bytes = shutil.disk_usage(existing).free
     if free_bytes < wanted_bytes:
         raise DiskFull(
             f"{existing} has {free_bytes / 1e9:.1f} GB free, {wanted_bytes / 1e9:.1f} GB are needed.",
-            _ROOM_HINT,
+            hint,
         )
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path, hint: str = ROOM_HINT) -> Iterator[None]:
     """Turn a failure to write into DiskFull or OutputError that names the folder."""
     try:
         yield
     except (OSError, SafetensorError) as error:
         if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-            raise DiskFull(f"There is no room left to write {folder}.", _ROOM_HINT) from error
+            raise DiskFull(f"There is no room left to write {folder}.", hint) from error
         raise OutputError(
             f"{folder} cannot be written: {error}.", "Choose a folder you may write."
         ) from error
@@ -65,6 +65,19 @@ def replacing(folder: Path) -> Iterator[Path]:
         _swap(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yield a file beside another, in whose place it comes as a whole, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def restore(folder: Path) -> None:
