@@ -91,7 +91,8 @@ class Project:
         return VaeRecipe(self.config.vae, self.clips, self.config.mel)
 
     def vocoder_recipe(self) -> VocoderRecipe:
-        return VocoderRecipe(self.config.vocoder, self.clips, self.config.mel)
+        vae = self.vae() if self.config.vocoder.coded_probability else None
+        return VocoderRecipe(self.config.vocoder, self.clips, self.config.mel, vae)
 
     def clap_recipe(self) -> ClapRecipe:
         clips = self.clips

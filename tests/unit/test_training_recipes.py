@@ -23,6 +23,7 @@ from engine.errors import SpecError
 from engine.models.clap import to_clap_rate
 from engine.models.clap_features import ClapFeatures
 from engine.models.hifigan import HifiGan
+from engine.models.vae import Vae, VaeConfig
 from engine.training.batches import BatchSampler, step_generator
 from engine.training.draws import Draws
 from engine.training.latents import LatentStore
@@ -30,6 +31,7 @@ from engine.training.loop import LoopConfig, Metrics, Recipe, train
 from engine.training.precision import Precision
 from engine.training.project import averaged
 from engine.training.recipes.clap import ClapRecipe, encode_captions
+from engine.training.recipes.coded_mels import CodedMels
 from engine.training.recipes.vocoder import fold_weight_norm
 from engine.training.store import ClipStore
 from engine.training.synthesis.catalogue import CONCEPTS
@@ -134,6 +136,29 @@ def test_a_vocoder_step_is_mel_and_spectral_distance(tiny_clips: ClipStore) -> N
     assert metrics["mel"] == pytest.approx(mel.item(), rel=1e-5)
     expected = _gradient_norm(45 * mel + _spectral(real, fake), network)
     assert metrics["grad"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
+def test_a_vocoder_learns_from_mels_that_the_vae_gave_back(tiny_clips: ClipStore, probability: float) -> None:
+    coder = setups.vae(tiny_clips).network.eval()
+    recipe = setups.vocoder(tiny_clips, coder, coded_probability=probability)
+    network, draws = copy.deepcopy(recipe.network), _draws(3)
+    audio = _over_floor_noise(_clips(tiny_clips, batch=3)[1], draws)
+    start = int(torch.randint(64 - 16 + 1, (), generator=step_generator(0, STEP)))
+    seen, real = MEL(audio), audio[:, 160 * start : 160 * (start + 16)]
+    first, last = max(0, start - 32) // 2 * 2, -(-(start + 16 + 32) // 2) * 2
+    with torch.no_grad():
+        for row in torch.nonzero(draws.uniform(1)[:, 0] < probability)[:, 0]:
+            decoded = coder.decode(coder.encode(seen[row : row + 1, first:last]).mean_BCHW)
+            seen[row, first:last] = decoded[0]
+    fake = network(seen[:, start : start + 16])
+    expected = 45 * (MEL(fake) - MEL(real)).abs().mean() + _spectral(real, fake)
+    assert recipe.train_step(STEP)["grad"] == pytest.approx(_gradient_norm(expected, network), rel=1e-4)
+
+
+def test_clips_that_the_vae_cannot_code_whole_are_refused() -> None:
+    with pytest.raises(SpecError, match="multiple of 4 mel frames"):
+        CodedMels(Vae(VaeConfig(base_channels=8, latent_channels=2)), 0.5, clip_frames=66)
 
 
 def test_an_adversarial_vocoder_step_is_hifigans(tiny_clips: ClipStore) -> None:

@@ -14,7 +14,7 @@ from engine.models.clap import ClapConfig, train_tokenizer
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
 from engine.models.unet import UNetConfig
-from engine.models.vae import VaeConfig
+from engine.models.vae import Vae, VaeConfig
 from engine.training.discriminators import WaveDiscriminatorConfig
 from engine.training.latents import ARRAYS, LatentStore
 from engine.training.optimise import OptimiserConfig
@@ -89,8 +89,8 @@ def vae(clips: ClipStore, **fields: object) -> VaeRecipe:
     return VaeRecipe(vae_config(**fields), clips)
 
 
-def vocoder(clips: ClipStore, **fields: object) -> VocoderRecipe:
-    return VocoderRecipe(vocoder_config(**fields), clips)
+def vocoder(clips: ClipStore, coder: Vae | None = None, **fields: object) -> VocoderRecipe:
+    return VocoderRecipe(vocoder_config(**fields), clips, vae=coder)
 
 
 def clap(clips: ClipStore, **fields: object) -> ClapRecipe:

@@ -216,7 +216,8 @@ def hatch(colour: str, fill: float = FILL, lines: float = HATCH) -> np.ndarray:
     """Return a square of premultiplied pixels: a colour with a white and a black line across, so opaque."""
     across = np.add.outer(np.arange(HATCH_PX), np.arange(HATCH_PX)) % HATCH_PX
     choices_C = [lines * _channels(WHITE), lines * _channels(BLACK), fill * _channels(colour)]
-    return np.stack(choices_C)[np.minimum(across, 2)].astype(np.float32)
+    pixels_YXC: np.ndarray = np.stack(choices_C)[np.minimum(across, 2)]
+    return pixels_YXC.astype(np.float32)
 
 
 def _channels(colour: str) -> np.ndarray:

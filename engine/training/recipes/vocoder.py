@@ -19,6 +19,7 @@ from engine.audio.mel_scale import MEL_16K, MelConfig
 from engine.errors import SpecError
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
+from engine.models.vae import Vae
 from engine.training.answers import Answers
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.clips import Clips
@@ -30,6 +31,7 @@ from engine.training.losses import feature_matching_loss, lsgan_discriminator_lo
 from engine.training.optimise import Optimiser, OptimiserConfig
 from engine.training.parallel import Rows, own_pieces, summed
 from engine.training.precision import Precision, mixed_precision, with_descent
+from engine.training.recipes.coded_mels import CodedMels
 from engine.training.tally import Tally
 
 
@@ -40,12 +42,15 @@ class VocoderRecipeConfig:
     Each process computes its part of a batch in `accumulate` pieces, one after the other. Two things see the
     pieces: the spectral convergence of the STFT losses, which is a ratio over a piece, and the spectral norm
     of the first scale's judge, which moves a little at every look.
+    coded_probability is the share of clips whose mel goes through the trained VAE first: all that a model
+    makes comes from there.
     """
 
     network: IstftVocoderConfig | HifiGanConfig = field(default_factory=IstftVocoderConfig)
     batch: int = 16
     accumulate: int = 1
     segment_frames: int = 64
+    coded_probability: float = 0.0
     mel_weight: float = 45.0
     feature_weight: float = 2.0
     extra_resolutions: tuple[int, ...] = (256, 512, 2048)
@@ -73,7 +78,10 @@ class _Answer:
 class VocoderRecipe(Parts):
     """Hold the vocoder, the waveform discriminators and their optimisers."""
 
-    def __init__(self, config: VocoderRecipeConfig, store: Clips, mel: MelConfig = MEL_16K) -> None:
+    def __init__(
+        self, config: VocoderRecipeConfig, store: Clips, mel: MelConfig = MEL_16K, vae: Vae | None = None
+    ) -> None:
+        """Without a trained vae no mel goes through it, whatever the config says."""
         _require_fit(config.network, mel)
         torch.manual_seed(config.seed)
         self.config = config
@@ -88,6 +96,7 @@ class VocoderRecipe(Parts):
             raise SpecError(
                 f"vocoder.segment_frames {config.segment_frames} exceeds the {clip_frames} frames of a clip."
             )
+        self._coded = CodedMels(vae, config.coded_probability, clip_frames) if vae is not None else None
         self._store = store
         self._batches = BatchSampler(len(store), config.batch, config.seed)
         self._parts = {
@@ -121,7 +130,9 @@ class VocoderRecipe(Parts):
         frames, hop = self.config.segment_frames, self._mel.config.hop_samples
         choices = clip_BS.shape[1] // hop - frames + 1
         start = int(torch.randint(choices, (), generator=step_generator(self.config.seed, step)))
-        mel_BTM = self._mel(clip_BS)[:, start : start + frames]
+        segment = slice(start, start + frames)
+        whole_BTM = self._mel(clip_BS)
+        mel_BTM = self._coded.segments(whole_BTM, segment, draws) if self._coded else whole_BTM[:, segment]
         with mixed_precision(self.config.precision, self.device):
             fake_BS = self.network(mel_BTM).float()
         real_BS = clip_BS[:, start * hop : (start + frames) * hop]
