@@ -197,7 +197,8 @@ def _checksum(state: Any, so_far: int = 0) -> int:
 def _progress(start: int, stop: int, name: str) -> Iterator[int]:
     hidden = not parallel.is_first()
     steps = range(start, stop)
-    total = None if stop == ENDLESS else stop
+    # Of None it would take the length of the steps.
+    total = math.inf if stop == ENDLESS else stop
     return iter(tqdm(steps, initial=start, total=total, desc=name, mininterval=10.0, disable=hidden))
 
 
