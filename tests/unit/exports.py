@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from engine.models.bundle import Bundle, debug_bundle
 from engine.models.card import ModelConfigs
-from engine.models.clap import ClapConfig
+from engine.models.clap import ClapConfig, TransformersClap
 from engine.models.clap_tokenizer import train_tokenizer
 from engine.models.hifigan import HifiGanConfig
 from engine.models.unet import UNetConfig
@@ -49,11 +49,14 @@ def fitting_bundle(configs: ModelConfigs = FITTING, *, lowers: bool = True) -> B
     """Return a random model with a canvas and licence of its own; lowers tells of its tokenizer."""
     bundle = debug_bundle(3, configs)
     card = replace(bundle.card, name="fitting", scale_factor=SCALE_FACTOR, canvas_s=CANVAS_S)
+    tokenizer = lowering_tokenizer() if lowers else roberta_like_tokenizer()
+    assert isinstance(bundle.clap, TransformersClap)
     return replace(
         bundle,
+        clap=TransformersClap(bundle.clap.model, tokenizer),
         card=replace(card, licence="CC-BY-4.0", metrics={"fd": 1.5}),
         scale_factor=SCALE_FACTOR,
-        tokenizer=lowering_tokenizer() if lowers else roberta_like_tokenizer(),
+        tokenizer=tokenizer,
     )
 
 
