@@ -16,6 +16,8 @@ from daw_bridge.client.jobs import Client
 from daw_bridge.jobs.state import JobState
 from daw_bridge.messages.connection import Status
 from daw_bridge.messages.service import EnginePause
+from engine.models.bundle import save_bundle
+from engine.models.checkpoint import load_any
 from tests.end2end.homes import (
     MOMENT_OF_WORK,
     PATIENCE_S,
@@ -25,6 +27,7 @@ from tests.end2end.homes import (
     unfinished_files,
     wait_until,
 )
+from tests.unit.exports import FITTING, fitting_bundle
 from tests.unit.odd_plugins import ZAM
 
 LONG = ("generate", "--prompt", "rain", *SECONDS_OF_WORK)
@@ -92,6 +95,7 @@ def test_the_demo_writes_three_results_and_says_what_next(lived_in: Home, tmp_pa
             1,
         ),
         (("models", "pull", "nobody"), "model_missing", 1),
+        (("models", "export", "starter", "--layout", "original", "--into", "out/s.ckpt"), "bad_args", 1),
         (("history", "show", "nobody"), "not_found", 1),
         (("history", "favourite", "nobody"), "not_found", 1),
         (("history", "delete", "nobody", "--yes"), "not_found", 1),
@@ -116,6 +120,16 @@ def test_models_are_listed_without_a_service(home: Home, tmp_path: Path) -> None
     assert "audioldm-s-full" in done.stdout
     assert "starter" in done.stdout
     assert home.processes() == []
+
+
+def test_a_bundle_in_a_folder_is_exported_by_its_relative_path(home: Home, tmp_path: Path) -> None:
+    save_bundle(tmp_path / "runs" / "mine", fitting_bundle())
+    arguments = ("models", "export", "runs/mine", "--layout", "original", "--into", "mine.ckpt")
+    done = home.run(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    exported, left_out = done.stdout.splitlines()
+    assert exported.startswith("exported: mine.ckpt (") and "CLAP" in left_out
+    assert load_any(tmp_path / "mine.ckpt").card.configs == FITTING
 
 
 def test_the_history_finds_a_job_and_makes_its_takes_again_bit_for_bit(
