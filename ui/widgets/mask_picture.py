@@ -216,8 +216,7 @@ def hatch(colour: str, fill: float = FILL, lines: float = HATCH) -> np.ndarray:
     """Return a square of premultiplied pixels: a colour with a white and a black line across, so opaque."""
     across = np.add.outer(np.arange(HATCH_PX), np.arange(HATCH_PX)) % HATCH_PX
     choices_C = [lines * _channels(WHITE), lines * _channels(BLACK), fill * _channels(colour)]
-    pixels_YXC: np.ndarray = np.stack(choices_C)[np.minimum(across, 2)]
-    return pixels_YXC.astype(np.float32)
+    return np.asarray(np.stack(choices_C)[np.minimum(across, 2)], dtype=np.float32)
 
 
 def _channels(colour: str) -> np.ndarray:
