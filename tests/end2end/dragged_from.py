@@ -23,7 +23,6 @@ take = PastTake(
     path=PATH,
     seed=7,
     score=0.5,
-    rms_db=-20.0,
     rating=0,
     is_favourite=False,
     file="present",
