@@ -6,12 +6,14 @@ B batch, N tokens, E embedding, C channels, H height (time), W width (frequency)
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 NORM_GROUPS = 32
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def group_norm(channels: int, eps: float, groups: int = NORM_GROUPS) -> nn.GroupNorm:
@@ -28,7 +30,7 @@ def conv1(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def zero_initialised(module: nn.Conv2d) -> nn.Conv2d:
+def zero_initialised(module: Layer) -> Layer:
     """Zero the weights, so that the residual branch which ends here starts as nothing."""
     for parameter in module.parameters():
         parameter.zero_()
