@@ -1,6 +1,6 @@
 """Rendered clips on disk: audio as one memory-mapped int16 array, captions beside it.
 
-N clips, S samples.
+N clips, S samples, K concepts.
 """
 
 from __future__ import annotations
@@ -39,9 +39,12 @@ class StoreConfig:
 
     Every clip has a seed of its own: stores of different seeds share none, and held-out stores draw
     from seeds that no training store uses. `concepts` names some of the catalogue's; none named is all.
+    skew makes some of them rarer, as in data sets of recordings: the n-th as named here, or else in the
+    catalogue, has n**-skew of the first one's share (Zipf), but one clip at least where there are enough.
     """
 
     concepts: tuple[str, ...] = ()
+    skew: float = 0.0
     singles: int = 20_000
     mixtures: int = 3_000
     duration_s: float = 2.56
@@ -56,12 +59,22 @@ class StoreConfig:
             raise SpecError(f"A store has at most {MOST_CLIPS} clips and a seed from 0 to {SEEDS - 1}.")
         if self.clip_samples < 1:
             raise SpecError(f"A clip of {self.duration_s} s holds no sample; raise duration_s.")
+        if not 0.0 <= self.skew < float("inf"):
+            raise SpecError("A store's skew is 0 or more.")
         _require_concepts(self.concepts)
 
     @property
     def catalogue(self) -> tuple[Concept, ...]:
         """Return the concepts to render, in the catalogue's order."""
         return _chosen(self.concepts)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Return how much of the clips is each concept of the catalogue, shape (K,)."""
+        named = self.concepts or tuple(concept.name for concept in self.catalogue)
+        ranks = [named.index(concept.name) + 1 for concept in self.catalogue]
+        weights_K = np.array(ranks, dtype=np.float64) ** -self.skew
+        return np.asarray(weights_K / weights_K.sum())
 
     @property
     def clips(self) -> int:
@@ -87,6 +100,20 @@ def _require_concepts(names: tuple[str, ...]) -> None:
 @cache
 def _chosen(names: tuple[str, ...]) -> tuple[Concept, ...]:
     return tuple(concept for concept in CONCEPTS if not names or concept.name in names)
+
+
+@cache
+def _order(config: StoreConfig) -> np.ndarray:
+    """Return the concept of each single clip of a skewed store (N,): exact counts in a fixed shuffle."""
+    exact_K = config.shares * config.singles
+    counts_K = np.maximum(np.floor(exact_K).astype(int), 1)
+    # By the largest remainders; one clip of each comes off the most frequent.
+    for _ in range(config.singles - counts_K.sum()):
+        counts_K[np.argmax(exact_K - counts_K)] += 1
+    for _ in range(counts_K.sum() - config.singles):
+        counts_K[np.argmax(counts_K)] -= 1
+    concepts_N = np.repeat(np.arange(len(counts_K)), counts_K)
+    return np.random.default_rng(config.first_seed).permutation(concepts_N)
 
 
 class ClipStore:
@@ -189,13 +216,18 @@ def _render_shard(job: tuple[StoreConfig, int, int]) -> tuple[np.ndarray, list[C
 def render_one(config: StoreConfig, index: int) -> tuple[np.ndarray, ClipInfo]:
     """Return clip `index` of a store of this configuration as int16, without the store."""
     if index < config.singles:
-        audio_S, info = _single(config, index % len(config.catalogue), config.first_seed + index)
+        audio_S, info = render_single(config, _concept_of(config, index), config.first_seed + index)
     else:
         audio_S, info = _mixture(config, config.first_seed + index)
     return np.round(audio_S * INT16_PEAK).astype(np.int16), info
 
 
-def _single(config: StoreConfig, concept: int, seed: int) -> tuple[np.ndarray, ClipInfo]:
+def _concept_of(config: StoreConfig, index: int) -> int:
+    return int(_order(config)[index]) if config.skew else index % len(config.catalogue)
+
+
+def render_single(config: StoreConfig, concept: int, seed: int) -> tuple[np.ndarray, ClipInfo]:
+    """Return a clip of one concept of the configuration's catalogue, from a seed."""
     clip = render_clip(config.catalogue[concept], seed, config.duration_s, config.sample_rate_hz)
     return clip.audio_S, ClipInfo(caption=clip.caption, concepts=(clip.concept_name,))
 
@@ -203,9 +235,10 @@ def _single(config: StoreConfig, concept: int, seed: int) -> tuple[np.ndarray, C
 def _mixture(config: StoreConfig, seed: int) -> tuple[np.ndarray, ClipInfo]:
     """Mix two clips as in the paper's eq. 8, captions joined."""
     rng = np.random.default_rng((seed, 8))
-    first, second = rng.choice(len(config.catalogue), 2, replace=False)
-    first_S, first_info = _single(config, int(first), seed)
-    second_S, second_info = _single(config, int(second), seed)
+    shares_K = config.shares if config.skew else None
+    first, second = rng.choice(len(config.catalogue), 2, replace=False, p=shares_K)
+    first_S, first_info = render_single(config, int(first), seed)
+    second_S, second_info = render_single(config, int(second), seed)
     return mix(first_S, second_S, rng.beta(BETA, BETA)), join(first_info, second_info)
 
 
