@@ -66,14 +66,14 @@ CLAP_INITIAL_SCALE = 1 / 0.07
 def load_diffusers_folder(folder: Path, companions: Companions) -> Bundle:
     """Read a pipeline folder; with a companion CLAP file the model can also hear."""
     _require_pipeline(folder)
-    values = {part: _read_json(folder / part / name) for part, name in CONFIG_FILES.items()}
+    values = {part: read_object(folder / part / name) for part, name in CONFIG_FILES.items()}
     with explained(str(folder)):
         configs, scale_factor = model_configs(values), float(values["vae"]["scaling_factor"])
     assert isinstance(configs.vocoder, HifiGanConfig)
     parts = {
-        "unet": unet_to_original(_weights(folder / "unet"), configs.unet),
-        "vae": vae_to_original(_weights(folder / "vae"), configs.vae),
-        "vocoder": vocoder_to_original(folded(_weights(folder / "vocoder")), configs.vocoder),
+        "unet": unet_to_original(folder_weights(folder / "unet"), configs.unet),
+        "vae": vae_to_original(folder_weights(folder / "vae"), configs.vae),
+        "vocoder": vocoder_to_original(folded(folder_weights(folder / "vocoder")), configs.vocoder),
         "clap": _text_tower(folder / "text_encoder"),
     }
     if companions.clap is not None:
@@ -175,7 +175,7 @@ def model_configs(values: Mapping[str, Mapping[str, Any]]) -> ModelConfigs:
 def _text_tower(folder: Path) -> State:
     """Return the text tower's weights, with the temperatures that the whole network also has."""
     scale = torch.tensor(CLAP_INITIAL_SCALE).log()
-    return {**_weights(folder), "logit_scale_a": scale, "logit_scale_t": scale.clone()}
+    return {**folder_weights(folder), "logit_scale_a": scale, "logit_scale_t": scale.clone()}
 
 
 def _add_audio_tower(configs: ModelConfigs, clap: State, path: Path) -> ModelConfigs:
@@ -192,7 +192,8 @@ def _clap_provenance(companions: Companions) -> dict[str, object]:
     return {} if companions.clap is None else {"clap": companions.clap.name}
 
 
-def _weights(folder: Path) -> State:
+def folder_weights(folder: Path) -> State:
+    """Return the weights of a folder of diffusers or transformers, whichever way they are stored."""
     for name in WEIGHT_FILES:
         path = folder / name
         if path.is_file():
@@ -208,17 +209,18 @@ def _require_pipeline(folder: Path) -> None:
             f"{folder} holds no model: neither card.json nor {INDEX_FILE} is there.",
             "Give a .ckpt file, a diffusers folder, or a bundle.",
         )
-    kind = _read_json(index).get("_class_name", PIPELINE) if index.is_file() else PIPELINE
+    kind = read_object(index).get("_class_name", PIPELINE) if index.is_file() else PIPELINE
     if kind != PIPELINE:
         raise ModelCorrupt(f"{index} describes a {kind}, not an {PIPELINE}.", "Give an AudioLDM model.")
 
 
 def _note(folder: Path) -> str | None:
     path = folder / NOTE_FILE
-    return json.dumps(_read_json(path)) if path.is_file() else None
+    return json.dumps(read_object(path)) if path.is_file() else None
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """Return a JSON object; ModelMissing without such a file, ModelCorrupt where it holds something else."""
     if not path.is_file():
         raise ModelMissing(f"{path} is missing.", f"Put {path.name} of the same model into {path.parent}.")
     try:

@@ -25,6 +25,7 @@ from engine.training.data.command import prepare
 from engine.training.finetune_command import finetune
 from engine.training.loop import LoopConfig, train
 from engine.training.project import Project, TrainableRecipe
+from engine.training.recipes.roberta import RobertaRecipe
 from engine.training.store import StoreConfig, render_store
 from engine.training.warm_start import begin_from
 
@@ -33,6 +34,7 @@ STAGES: dict[str, Callable[[Project], TrainableRecipe]] = {
     "vae": Project.vae_recipe,
     "vocoder": Project.vocoder_recipe,
     "clap": Project.clap_recipe,
+    "roberta": Project.roberta_recipe,
     "ldm": Project.ldm_recipe,
     "classifier": Project.classifier_recipe,
 }
@@ -82,8 +84,8 @@ def fit(project: Project, stage: str, minutes: float, start_from: Path | None) -
 
 
 def _begin(recipe: TrainableRecipe, stage: str, folder: Path, model: Path) -> None:
-    if isinstance(recipe, ClassifierRecipe):
-        raise click.UsageError("--start-from: no model holds a classifier.")
+    if isinstance(recipe, ClassifierRecipe | RobertaRecipe):
+        raise click.UsageError(f"--start-from: no model holds a {stage}.")
     if parallel.is_first():
         begin_from(recipe, stage, folder, model)
     parallel.wait_for_all()

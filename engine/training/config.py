@@ -17,6 +17,7 @@ from engine.evaluation.classifier import ClassifierRecipeConfig
 from engine.training.data.opening import DataConfig
 from engine.training.recipes.clap import ClapRecipeConfig
 from engine.training.recipes.ldm import LdmRecipeConfig
+from engine.training.recipes.roberta import RobertaRecipeConfig
 from engine.training.recipes.vae import VaeRecipeConfig
 from engine.training.recipes.vocoder import VocoderRecipeConfig
 from engine.training.store import StoreConfig
@@ -36,6 +37,7 @@ class ProjectConfig:
     vae: VaeRecipeConfig = field(default_factory=VaeRecipeConfig)
     vocoder: VocoderRecipeConfig = field(default_factory=VocoderRecipeConfig)
     clap: ClapRecipeConfig = field(default_factory=ClapRecipeConfig)
+    roberta: RobertaRecipeConfig = field(default_factory=RobertaRecipeConfig)
     ldm: LdmRecipeConfig = field(default_factory=LdmRecipeConfig)
     classifier: ClassifierRecipeConfig = field(default_factory=ClassifierRecipeConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

@@ -1,4 +1,4 @@
-"""Latents and CLAP embeddings of a clip store, computed once for the diffusion training.
+"""Latents and embeddings of a clip store, computed once for the diffusion training.
 
 N clips, B batch, T mel frames, M mel bins, C latent channels, H latent time, W latent frequency,
 E embedding.
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from engine.audio.mel import MelFrontEnd
-from engine.errors import NotFound
+from engine.errors import NotFound, SpecError
 from engine.models.clap import TransformersClap
+from engine.models.roberta import RobertaText
 from engine.models.vae import Vae
 from engine.training.clap_features import cached_clap_features
 from engine.training.clips import Clips
@@ -27,6 +28,9 @@ from engine.training.draws import Draws
 CHUNK_CLIPS = 32
 MARKER = "latents.json"
 ARRAYS = ("mean", "std", "audio_embedding", "text_embedding", "empty")
+
+# What conditions a U-Net: CLAP by sound or text, RoBERTa by text alone.
+Conditioner = TransformersClap | RobertaText
 
 
 class LatentStore:
@@ -44,9 +48,10 @@ class LatentStore:
         marker = json.loads((folder / MARKER).read_text())
         self.scale_factor = float(marker["scale_factor"])
         self.encoders = str(marker["encoders"])
-        arrays = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ARRAYS}
+        there = [name for name in ARRAYS if (folder / f"{name}.npy").exists()]
+        arrays = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in there}
         self._mean, self._std = arrays["mean"], arrays["std"]
-        self._audio, self._text = arrays["audio_embedding"], arrays["text_embedding"]
+        self._audio, self._text = arrays.get("audio_embedding"), arrays["text_embedding"]
         self.empty_E: Tensor = arrays["empty"]
 
     def __len__(self) -> int:
@@ -63,6 +68,12 @@ class LatentStore:
         return self.scale_factor * self._mean[indices].float()
 
     def audio_embeddings(self, indices: np.ndarray) -> Tensor:
+        """Return what CLAP heard of each clip; SpecError where an encoder without ears made the latents."""
+        if self._audio is None:
+            raise SpecError(
+                f"{self.folder} was made by an encoder that hears no sounds.",
+                "Set text_probability = 1.0 in [ldm].",
+            )
         return self._audio[indices].float()
 
     def text_embeddings(self, indices: np.ndarray) -> Tensor:
@@ -75,45 +86,49 @@ def cache_latents(
     folder: Path,
     vae: Vae,
     mel: MelFrontEnd,
-    clap: TransformersClap,
+    conditioner: Conditioner,
     scale_factor: float | None = None,
 ) -> LatentStore:
     """Encode every clip; the scale factor makes the sampled latents' deviation one, unless one is given.
 
     Nothing is read back from an interrupted call: the marker file goes first and comes back last.
     """
-    (folder / MARKER).unlink(missing_ok=True)
-    chunks: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS[:-1]}
+    for name in (MARKER, "audio_embedding.npy"):
+        (folder / name).unlink(missing_ok=True)
+    chunks: dict[str, list[np.ndarray]] = {}
     for start in tqdm(range(0, len(store), CHUNK_CLIPS), desc="latents", mininterval=10.0):
         indices = np.arange(start, min(start + CHUNK_CLIPS, len(store)))
-        for name, values in _encode(store, indices, vae, mel, clap).items():
-            chunks[name].append(values.half().numpy())
+        for name, values in _encode(store, indices, vae, mel, conditioner).items():
+            chunks.setdefault(name, []).append(values.half().numpy())
     arrays = {name: np.concatenate(parts) for name, parts in chunks.items()}
-    arrays["empty"] = clap.embed_text([""])[0].numpy()
-    save_latents(folder, arrays, encoder_digest(vae, clap), scale_factor)
+    arrays["empty"] = conditioner.embed_text([""])[0].numpy()
+    save_latents(folder, arrays, encoder_digest(vae, conditioner), scale_factor)
     return LatentStore(folder)
 
 
 def _encode(
-    store: Clips, indices: np.ndarray, vae: Vae, mel: MelFrontEnd, clap: TransformersClap
+    store: Clips, indices: np.ndarray, vae: Vae, mel: MelFrontEnd, conditioner: Conditioner
 ) -> dict[str, Tensor]:
     audio_BS = torch.from_numpy(store.audio(indices))
     posterior = vae.encode(mel(audio_BS))
-    return {
+    encoded = {
         "mean": posterior.mean_BCHW,
         "std": (0.5 * posterior.logvar_BCHW).exp(),
-        "audio_embedding": clap.embed_features(_clap_features(store, indices, clap.window_samples)),
-        "text_embedding": clap.embed_text(store.captions(indices)),
+        "text_embedding": conditioner.embed_text(store.captions(indices)),
     }
+    if isinstance(conditioner, TransformersClap):
+        heard = _clap_features(store, indices, conditioner.window_samples)
+        encoded["audio_embedding"] = conditioner.embed_features(heard)
+    return encoded
 
 
 def _clap_features(store: Clips, indices: np.ndarray, window_samples: int) -> Tensor:
     return torch.from_numpy(cached_clap_features(store, window_samples)[indices].astype(np.float32))[:, None]
 
 
-def encoder_digest(vae: Vae, clap: TransformersClap) -> str:
+def encoder_digest(vae: Vae, conditioner: Conditioner) -> str:
     """Return the SHA-256 of both networks' weights."""
-    return weights_digest(vae, clap.model)
+    return weights_digest(vae, conditioner.model)
 
 
 def weights_digest(*networks: nn.Module) -> str:

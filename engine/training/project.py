@@ -22,22 +22,24 @@ from engine.models.card import ModelCard, ModelConfigs
 from engine.models.clap import TransformersClap, load_tokenizer, train_tokenizer
 from engine.models.hifigan import HifiGan
 from engine.models.istft_vocoder import IstftVocoder
+from engine.models.roberta import RobertaText, load_roberta
 from engine.models.unet import UNet
 from engine.models.vae import Vae
 from engine.training.clips import Clips
 from engine.training.config import ProjectConfig
 from engine.training.data.opening import HELD_OUT, open_clips, open_drawn
 from engine.training.ema import Ema
-from engine.training.latents import LatentStore, cache_latents, encoder_digest
+from engine.training.latents import Conditioner, LatentStore, cache_latents, encoder_digest
 from engine.training.loop import Recipe, resume
 from engine.training.lora import fold_low_rank
 from engine.training.recipes.clap import ClapRecipe
-from engine.training.recipes.ldm import LdmRecipe
+from engine.training.recipes.ldm import LdmRecipe, TextEncoder
+from engine.training.recipes.roberta import RobertaRecipe
 from engine.training.recipes.vae import VaeRecipe
 from engine.training.recipes.vocoder import VocoderRecipe, fold_weight_norm
 from engine.training.warm_start import ORIGIN
 
-TrainableRecipe = VaeRecipe | VocoderRecipe | ClapRecipe | LdmRecipe | ClassifierRecipe
+TrainableRecipe = VaeRecipe | VocoderRecipe | ClapRecipe | RobertaRecipe | LdmRecipe | ClassifierRecipe
 TrainedRecipe = TypeVar("TrainedRecipe", bound=Recipe)
 TrainedNetwork = TypeVar("TrainedNetwork", bound=nn.Module)
 
@@ -102,6 +104,11 @@ class Project:
             )
         return ClapRecipe(self.config.clap, clips, self.tokenizer())
 
+    def roberta_recipe(self) -> RobertaRecipe:
+        if self.config.roberta.folder:
+            raise SpecError("roberta.folder names one that is trained already.", "Leave it out to train one.")
+        return RobertaRecipe(self.config.roberta, self.clips, self.tokenizer())
+
     def ldm_recipe(self) -> LdmRecipe:
         return LdmRecipe(self.config.ldm, self.latents())
 
@@ -114,9 +121,9 @@ class Project:
     def latents(self) -> LatentStore:
         """Return the cached latents; SpecError where their encoders have changed since."""
         store = LatentStore(self.folder / "latents")
-        if store.encoders != encoder_digest(self.vae(), self.clap()):
+        if store.encoders != encoder_digest(self.vae(), self.conditioner()):
             raise SpecError(
-                f"{store.folder} was made before the VAE or CLAP trained on.",
+                f"{store.folder} was made before the VAE or {self._reader} trained on.",
                 f"Run: python -m engine.training latents; and remove {self.folder / 'ldm'}, if it is there.",
             )
         return store
@@ -139,11 +146,28 @@ class Project:
         recipe = self._trained(self.clap_recipe, "clap")
         return TransformersClap(averaged(recipe), self.tokenizer())
 
+    def roberta(self) -> RobertaText:
+        """Return the released RoBERTa that the project names, or else the one that is trained here."""
+        if self.config.roberta.folder:
+            return load_roberta(Path(self.config.roberta.folder))
+        network = averaged(self._trained(self.roberta_recipe, "roberta"))
+        return RobertaText(network.roberta, self.tokenizer())
+
+    def conditioner(self) -> Conditioner:
+        """Return what reads captions, and hears where it can, for the U-Net."""
+        by_roberta = self.config.ldm.text_encoder is TextEncoder.ROBERTA
+        return self.roberta() if by_roberta else self.clap()
+
     def classifier(self) -> ConceptClassifier:
         return self._trained(self.classifier_recipe, "classifier").network.eval()
 
     def bundle(self, name: str, licence: str) -> Bundle:
         """Join all trained networks into a model that renders; its card has no figures yet."""
+        if self.config.ldm.text_encoder is TextEncoder.ROBERTA:
+            raise SpecError(
+                "A model whose texts RoBERTa reads is there to be measured; no bundle holds one.",
+                "Train one with CLAP: leave text_encoder out of [ldm].",
+            )
         networks = Networks(unet=self.unet(), vae=self.vae(), vocoder=self.vocoder(), clap=self.clap().model)
         card = ModelCard(
             name=name,
@@ -164,9 +188,9 @@ class Project:
         return assemble_bundle(card, networks, self.tokenizer())
 
     def cache_latents(self) -> LatentStore:
-        """Encode the training clips with the trained VAE and CLAP."""
+        """Encode the training clips with the trained VAE and what conditions the U-Net."""
         mel = MelFrontEnd(self.config.mel)
-        return cache_latents(self.clips, self.folder / "latents", self.vae(), mel, self.clap())
+        return cache_latents(self.clips, self.folder / "latents", self.vae(), mel, self.conditioner())
 
     def tokenizer(self) -> Tokenizer:
         """Return the folder's tokenizer, learnt from all captions the first time."""
@@ -183,6 +207,10 @@ class Project:
         part = path.with_name(path.name + ".part")
         train_tokenizer(captions, self.config.clap.network.vocabulary).save(str(part))
         os.replace(part, path)
+
+    @property
+    def _reader(self) -> str:
+        return "RoBERTa" if self.config.ldm.text_encoder is TextEncoder.ROBERTA else "CLAP"
 
     def _history(self) -> dict[str, object]:
         """Return how long each network trained, as its journal says, and on what."""

@@ -306,6 +306,7 @@ RECIPES: dict[str, Build] = {
     "istft": lambda clips, _, precision: setups.vocoder(clips, precision=precision, adversarial_from=2),
     "hifigan": lambda clips, _, precision: setups.vocoder(clips, precision=precision, network=setups.HIFIGAN),
     "clap": lambda clips, _, precision: setups.clap(clips, precision=precision),
+    "roberta": lambda clips, _, precision: setups.roberta(clips, precision=precision),
     "ldm": lambda _, latents, precision: setups.ldm(latents, precision=precision, text_probability=0.3),
     "ldm in shards": lambda _, latents, precision: setups.ldm(latents, precision=precision, shards=3),
     "classifier": lambda clips, _, precision: setups.classifier(clips, precision=precision),

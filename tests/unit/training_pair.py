@@ -36,6 +36,7 @@ RECIPES: dict[str, Build] = {
     "clap": lambda clips, _: setups.clap(
         clips, optimiser=OPTIMISER, batch=5, extra_texts=4, concept_weight=0.5, dropout=0.3
     ),
+    "roberta": lambda clips, _: setups.roberta(clips, optimiser=OPTIMISER, batch=5, dropout=0.3),
     "ldm": lambda _, latents: setups.ldm(latents, optimiser=OPTIMISER, text_probability=0.3, shards=2),
     "classifier": lambda clips, _: setups.classifier(clips, optimiser=OPTIMISER),
 }

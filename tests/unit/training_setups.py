@@ -13,6 +13,7 @@ from engine.evaluation.classifier import ClassifierRecipe, ClassifierRecipeConfi
 from engine.models.clap import ClapConfig, train_tokenizer
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
+from engine.models.roberta import RobertaConfig
 from engine.models.unet import UNetConfig
 from engine.models.vae import Vae, VaeConfig
 from engine.training.discriminators import WaveDiscriminatorConfig
@@ -21,6 +22,7 @@ from engine.training.optimise import OptimiserConfig
 from engine.training.precision import Precision
 from engine.training.recipes.clap import ClapRecipe, ClapRecipeConfig
 from engine.training.recipes.ldm import LdmRecipe, LdmRecipeConfig
+from engine.training.recipes.roberta import RobertaRecipe, RobertaRecipeConfig
 from engine.training.recipes.vae import VaeRecipe, VaeRecipeConfig
 from engine.training.recipes.vocoder import VocoderRecipe, VocoderRecipeConfig
 from engine.training.store import ClipStore
@@ -63,6 +65,19 @@ def clap_config(**fields: object) -> ClapRecipeConfig:
     return replace(config, **fields)
 
 
+def roberta_config(**fields: object) -> RobertaRecipeConfig:
+    network = RobertaConfig(
+        hidden=16,
+        layers=2,
+        heads=2,
+        ffn=32,
+        vocabulary=300,
+        max_positions=66,
+        dropout=float(fields.pop("dropout", 0.1)),  # type: ignore[arg-type]
+    )
+    return replace(RobertaRecipeConfig(network=network, batch=6, optimiser=OPTIMISER), **fields)
+
+
 def ldm_config(**fields: object) -> LdmRecipeConfig:
     network = UNetConfig(
         in_channels=LATENT[0],
@@ -95,6 +110,10 @@ def vocoder(clips: ClipStore, coder: Vae | None = None, **fields: object) -> Voc
 
 def clap(clips: ClipStore, **fields: object) -> ClapRecipe:
     return ClapRecipe(clap_config(**fields), clips, tokenizer(clips))
+
+
+def roberta(clips: ClipStore, **fields: object) -> RobertaRecipe:
+    return RobertaRecipe(roberta_config(**fields), clips, tokenizer(clips))
 
 
 def ldm(latents: LatentStore, **fields: object) -> LdmRecipe:

@@ -88,7 +88,7 @@ class ClapRecipe(Parts):
         taught = [self.network, self.namer] if config.concept_weight else [self.network]
         self._optimiser = Optimiser(taught, config.optimiser, config.precision)
         self._store = store
-        self._tokenizer = _batching(tokenizer, config.network.max_tokens)
+        self._tokenizer = batching(tokenizer, config.network.max_tokens)
         self._features = cached_clap_features(store, window_of(config.network.spec_size))
         self._batches = BatchSampler(len(store), config.batch, config.seed)
         self._parts = {
@@ -223,7 +223,7 @@ def _own_rows(count: int) -> Rows:
     return rows
 
 
-def _batching(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
+def batching(tokenizer: Tokenizer, max_tokens: int) -> Tokenizer:
     """Return a copy that pads to the longest caption and cuts what the text tower cannot hold."""
     own = Tokenizer.from_str(tokenizer.to_str())
     own.enable_truncation(max_tokens)

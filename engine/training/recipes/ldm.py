@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.diffusion.schedule import NoiseSchedule
+from engine.errors import SpecError
 from engine.models.unet import UNet, UNetConfig
 from engine.training.batches import BatchSampler
 from engine.training.draws import Draws
@@ -29,11 +31,19 @@ from engine.training.precision import Precision, mixed_precision, with_descent
 from engine.training.tally import Tally
 
 
+class TextEncoder(Enum):
+    """What reads captions and prompts."""
+
+    CLAP = "clap"
+    ROBERTA = "roberta"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LdmRecipeConfig:
     """text_probability is the share of clips conditioned by their caption instead of their sound.
 
-    The paper conditions by sound alone (0); the released training code mixes in 0.69. shards parts of
+    The paper conditions by sound alone (0); the released training code mixes in 0.69. RoBERTa as
+    text_encoder hears no sounds, so that with it all are conditioned by their caption (1). shards parts of
     a batch are computed side by side, each by one thread: the U-Net's small tensors keep two threads
     busy in no other way. The weights depend on their number, not on the threads that are there. Each process
     computes its part of a batch in `accumulate` pieces, one after the other.
@@ -52,6 +62,7 @@ class LdmRecipeConfig:
     shards: int = 1
     drop_probability: float = 0.1
     text_probability: float = 0.0
+    text_encoder: TextEncoder = TextEncoder.CLAP
     min_snr_gamma: float = 5.0
     snr_floor: float = 0.0
     weight_ceiling: float = 200.0
@@ -63,6 +74,12 @@ class LdmRecipeConfig:
     ema_decay: float = 0.9995
     seed: int = 0
     precision: Precision = Precision.BFLOAT16
+
+    def __post_init__(self) -> None:
+        if self.text_encoder is TextEncoder.ROBERTA and self.text_probability < 1.0:
+            raise SpecError(
+                "RoBERTa hears no sounds to condition by.", "Set text_probability = 1.0 in [ldm]."
+            )
 
 
 class LdmRecipe(Parts):
@@ -136,9 +153,10 @@ class LdmRecipe(Parts):
         """Return latents and their conditions, sound, text or none."""
         noisy = self.config.posterior_noise
         z_BCHW = self._latents.sample(indices, draws) if noisy else self._latents.mean(indices)
-        condition_BE = self._latents.audio_embeddings(indices)
         by_text_B1 = draws.uniform(1) < self.config.text_probability
-        condition_BE = torch.where(by_text_B1, self._latents.text_embeddings(indices), condition_BE)
+        condition_BE = self._latents.text_embeddings(indices)
+        if self.config.text_probability < 1.0:
+            condition_BE = torch.where(by_text_B1, condition_BE, self._latents.audio_embeddings(indices))
         dropped_B1 = draws.uniform(1) < self.config.drop_probability
         return z_BCHW, torch.where(dropped_B1, self._latents.empty_E, condition_BE)
 
