@@ -97,7 +97,7 @@ def recognition(
     names = [concept.name for concept in held_out.config.catalogue]
     target_N = torch.arange(len(names)).repeat_interleave(per_concept)
     prompts = [names[int(index)] for index in target_N]
-    logits_NK = _judged(judge, generate(bundle, prompts, _clip_frames(bundle, held_out), config))
+    logits_NK = judged(judge, generate(bundle, prompts, _clip_frames(bundle, held_out), config))
     hits_N = (logits_NK.argmax(dim=1) == target_N).float()
     shuffled_N = target_N[torch.randperm(len(target_N), generator=torch.Generator().manual_seed(config.seed))]
     real_S, real_N = _held_out_clips(held_out, held_out.config.singles)
@@ -233,7 +233,7 @@ def _held_out_clips(held_out: Clips, clips: int) -> tuple[Tensor, Tensor]:
 
 
 def _accuracy(judge: ConceptClassifier, audio_NS: Tensor, concept_N: Tensor) -> float:
-    return _share_within(_judged(judge, audio_NS), concept_N, 1)
+    return _share_within(judged(judge, audio_NS), concept_N, 1)
 
 
 def _share_within(logits_NK: Tensor, concept_N: Tensor, places: int) -> float:
@@ -243,7 +243,8 @@ def _share_within(logits_NK: Tensor, concept_N: Tensor, places: int) -> float:
 
 
 @torch.no_grad()
-def _judged(judge: ConceptClassifier, audio_NS: Tensor) -> Tensor:
+def judged(judge: ConceptClassifier, audio_NS: Tensor) -> Tensor:
+    """Return the judge's logits of clips, shape (N, K)."""
     return torch.cat([judge(judge.mel(level(part_BS))) for part_BS in audio_NS.split(BATCH)])
 
 

@@ -66,7 +66,7 @@ def test_the_judge_learns_two_concepts_and_knows_clips_it_never_saw(
 
 def test_clips_are_judged_at_one_level(judge: ConceptClassifier, held_out: ClipStore) -> None:
     audio, _ = _audio(held_out)
-    assert torch.allclose(starter._judged(judge, audio), starter._judged(judge, 0.01 * audio), atol=1e-3)
+    assert torch.allclose(starter.judged(judge, audio), starter.judged(judge, 0.01 * audio), atol=1e-3)
 
 
 def test_recognition_of_real_clips_is_that_of_real_clips(

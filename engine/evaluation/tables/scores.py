@@ -20,11 +20,15 @@ _RESAMPLES = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scores:
-    """Figures by their names; by_clip has the values (N,) of those that are means over clips."""
+    """Figures by their names; by_clip has the values (N,) of those that are means over clips.
+
+    drawn has what others are in each resample (R,), of the same clips for all sets.
+    """
 
     figures: Mapping[str, Estimate]
     features_ND: np.ndarray
     by_clip: Mapping[str, np.ndarray] = field(default_factory=dict)
+    drawn: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def scored(
@@ -55,11 +59,14 @@ def fd_estimate(features_ND: np.ndarray, true_ND: np.ndarray) -> Estimate:
 
 
 def change(bench: Bench, before: Scores, after: Scores, name: str) -> Estimate:
-    """Return by how much a figure changes, clip by clip; of FD, resample by resample."""
-    if name != FD:
+    """Return by how much a figure changes, clip by clip; of FD and others, resample by resample."""
+    if name in before.by_clip:
         return mean_estimate(after.by_clip[name] - before.by_clip[name])
-    value = after.figures[FD].value - before.figures[FD].value
-    drawn_R = _drawn_fds(after.features_ND, bench.true_ND) - _drawn_fds(before.features_ND, bench.true_ND)
+    value = after.figures[name].value - before.figures[name].value
+    if name == FD:
+        drawn_R = _drawn_fds(after.features_ND, bench.true_ND) - _drawn_fds(before.features_ND, bench.true_ND)
+    else:
+        drawn_R = after.drawn[name] - before.drawn[name]
     return estimate(value, drawn_R - drawn_R.mean() + value)
 
 
@@ -68,5 +75,10 @@ def _drawn_fds(features_ND: np.ndarray, true_ND: np.ndarray) -> np.ndarray:
     # Both sets lie in the few axes that they span, in which covariances are small.
     _, _, axes_RD = np.linalg.svd(np.concatenate([features_ND, true_ND]), full_matrices=False)
     small_NR, true_NR = features_ND @ axes_RD.T, true_ND @ axes_RD.T
-    draws_RN = np.random.default_rng(0).integers(len(features_ND), size=(_RESAMPLES, len(features_ND)))
+    draws_RN = drawn_clips(len(features_ND))
     return np.array([feature_distance(small_NR[draw_N], true_NR[draw_N]) for draw_N in draws_RN])
+
+
+def drawn_clips(clips: int) -> np.ndarray:
+    """Return which clips each resample of a figure of whole sets has (R, N), the same ones for all sets."""
+    return np.random.default_rng(0).integers(clips, size=(_RESAMPLES, clips))

@@ -1,0 +1,53 @@
+"""Table 6 of the paper: attention, balanced sampling, and conditioning augmentation."""
+
+from __future__ import annotations
+
+from engine.evaluation.tables.judged import EVENLY
+from engine.evaluation.tables.plots import bars_png
+from engine.evaluation.tables.result import Result
+from engine.evaluation.tables.scores import Scores
+from engine.evaluation.tables.trained import Comparison
+from engine.evaluation.tables.variants import MIXED_SHARE, Variant
+from engine.evaluation.tables.verdicts import verdict
+
+CHANGED = (Variant.SIMPLE, Variant.BALANCED, Variant.AUGMENTED)
+VARIANTS = (Variant.BASE, Variant.OTHER_SEED, *CHANGED)
+
+
+def ablations_table(comparison: Comparison) -> Result:
+    """Train with one self-attention for each transformer, with balanced clips, and with mixed pairs."""
+    measured = comparison.measured(VARIANTS)
+    scores = {variant: one for variant, (_, one) in measured.items()}
+    bases = (scores[Variant.BASE], scores[Variant.OTHER_SEED])
+    base, simple = (measured[variant][0].parameters / 1e6 for variant in (Variant.BASE, Variant.SIMPLE))
+    return Result(
+        stem="ablations",
+        title="Ablations (table 6)",
+        told=(
+            comparison.told([trained for trained, _ in measured.values()])
+            + f" `{Variant.SIMPLE.value}` has one self-attention in the place of each transformer block, "
+            f"which takes it from {base:.2f} to {simple:.2f} million parameters. `{Variant.BALANCED.value}` "
+            f"draws clips by the inverse count of their sound. `{Variant.AUGMENTED.value}` makes "
+            f"{MIXED_SHARE:.0%} of the draws mixtures of two clips, whose mixed sound is the condition."
+        ),
+        parts=(comparison.part("Changes", scores),),
+        findings=(
+            *(
+                line
+                for variant in CHANGED
+                for line in comparison.against(
+                    (Variant.BASE.value, scores[Variant.BASE]), (variant.value, scores[variant])
+                )
+            ),
+            _on_rare_sounds(comparison, scores),
+            *(comparison.beside_both(variant.value, scores[variant], bases) for variant in CHANGED),
+            comparison.by_chance(scores[Variant.BASE], scores[Variant.OTHER_SEED]),
+        ),
+        picture=bars_png(comparison.bars(scores)),
+    )
+
+
+def _on_rare_sounds(comparison: Comparison, scores: dict[Variant, Scores]) -> str:
+    ends = (scores[Variant.BASE], scores[Variant.BALANCED])
+    between = f"from {Variant.BASE.value} to {Variant.BALANCED.value}"
+    return f"What balance is for: {verdict(comparison.bench, EVENLY, between, ends, None)}"
