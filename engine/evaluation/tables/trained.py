@@ -117,8 +117,8 @@ class Comparison:
         """Say what was trained, on what, and for how long."""
         store, ldm, usual = self.config.store, self.config.ldm, SamplingConfig()
         trainings = ", ".join(f"{one.variant.value} {one.minutes:.1f}" for one in found)
-        sizes = sorted({one.parameters for one in found})
-        size = " to ".join(f"{count / 1e6:.1f}" for count in dict.fromkeys((sizes[0], sizes[-1])))
+        sizes = sorted(one.parameters for one in found)
+        size = " to ".join(dict.fromkeys(f"{count / 1e6:.1f}" for count in (sizes[0], sizes[-1])))
         return (
             f"Each model is a U-Net of {size} million parameters, trained from nothing by "
             f"{self.run.project}: {ldm.optimiser.steps} steps of {ldm.batch} clips, of {store.clips} renders "
@@ -135,7 +135,10 @@ class Comparison:
 
     def bars(self, scores: Mapping[Variant, Scores]) -> list[tuple[str, dict[str, Estimate]]]:
         named = {**{variant.value: one for variant, one in scores.items()}, OTHERS: self.others}
-        return [(name, {own: one.figures[name] for own, one in named.items()}) for name in JUDGED]
+        return [
+            (name, {own: one.figures[name] for own, one in named.items()})
+            for name in (FD, IS, KL, NAMED, EVENLY)
+        ]
 
 
 def _beyond(one: Scores, bases: Sequence[Scores], name: str, sign: float) -> bool:
