@@ -190,7 +190,7 @@ def _project(folder: Path) -> Path:
     return path
 
 
-PROJECT = """
+PROJECT = f"""
 [store]
 concepts = ["kick drum", "rain"]
 singles = 8
@@ -199,27 +199,18 @@ duration_s = 0.64
 [vae]
 batch = 2
 crop_frames = 32
-network = { base_channels = 4, channel_mult = [1, 2], res_blocks = 1, latent_channels = 4 }
-optimiser = { learning_rate = 1e-3, steps = 1 }
+network = {{ base_channels = 4, channel_mult = [1, 2], res_blocks = 1, latent_channels = 4 }}
+optimiser = {{ learning_rate = 1e-3, steps = 1 }}
 [roberta]
 batch = 4
-network = { hidden = 16, layers = 1, heads = 2, ffn = 16 }
-optimiser = { learning_rate = 1e-3, steps = 2 }
+network = {{ hidden = 16, layers = 1, heads = 2, ffn = 16 }}
+optimiser = {{ learning_rate = 1e-3, steps = 2 }}
 [ldm]
 batch = 4
 text_encoder = "roberta"
 text_probability = 1.0
-optimiser = { learning_rate = 1e-3, steps = 2 }
-[ldm.network]
-in_channels = 4
-out_channels = 4
-base_channels = 8
-channel_mult = [1, 2]
-res_blocks = 1
-attention_levels = [1]
-head_channels = 8
-condition_width = 16
-"""
+optimiser = {{ learning_rate = 1e-3, steps = 2 }}
+{setups.TINY_UNET_TOML}"""
 
 
 def test_a_project_trains_by_roberta_from_captions_to_the_unet(tmp_path: Path) -> None:

@@ -34,12 +34,13 @@ from engine.models.bundle import DEBUG_CONFIGS, Bundle, debug_bundle
 from engine.training.config import ProjectConfig, load_project
 from engine.training.recipes.ldm import LdmRecipe, TextEncoder
 from engine.training.store import ClipStore
+from tests.unit import training_setups as setups
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLIPS = 10
 PRESET, COMPRESSION = (Path(f"presets/training/{name}.toml") for name in ("ablations", "compression"))
-PROJECT = """
+PROJECT = f"""
 [store]
 concepts = ["rain", "kick drum", "laser zap"]
 skew = 1.0
@@ -49,29 +50,20 @@ duration_s = 0.64
 [vae]
 batch = 2
 crop_frames = 32
-network = { base_channels = 4, channel_mult = [1, 2], res_blocks = 1 }
-optimiser = { learning_rate = 1e-3, steps = 2 }
+network = {{ base_channels = 4, channel_mult = [1, 2], res_blocks = 1 }}
+optimiser = {{ learning_rate = 1e-3, steps = 2 }}
 [roberta]
 batch = 4
-network = { hidden = 16, layers = 1, heads = 2, ffn = 16 }
-optimiser = { learning_rate = 1e-3, steps = 2 }
+network = {{ hidden = 16, layers = 1, heads = 2, ffn = 16 }}
+optimiser = {{ learning_rate = 1e-3, steps = 2 }}
 [ldm]
 batch = 4
 ema_decay = 0.5
-optimiser = { learning_rate = 1e-3, steps = 2 }
-[ldm.network]
-in_channels = 4
-out_channels = 4
-base_channels = 8
-channel_mult = [1, 2]
-res_blocks = 1
-attention_levels = [1]
-head_channels = 8
-condition_width = 16
-[classifier]
+optimiser = {{ learning_rate = 1e-3, steps = 2 }}
+{setups.TINY_UNET_TOML}[classifier]
 batch = 4
 width = 2
-optimiser = { learning_rate = 1e-3, steps = 2 }
+optimiser = {{ learning_rate = 1e-3, steps = 2 }}
 """
 
 

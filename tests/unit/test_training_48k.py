@@ -24,6 +24,7 @@ from engine.training.loop import CHECKPOINT
 from engine.training.project import Project
 from engine.training.store import StoreConfig, render_store
 from engine.types import Mask, RectShape, Region, RenderSpec, SamplerSpec, Task, TimeSpan
+from tests.unit import training_setups as setups
 from tests.unit.recordings import write_text
 
 RATE_HZ = 48_000
@@ -75,16 +76,7 @@ projection = 16
 [ldm]
 batch = 4
 {OPTIMISER}
-[ldm.network]
-in_channels = 4
-out_channels = 4
-base_channels = 8
-channel_mult = [1, 2]
-res_blocks = 1
-attention_levels = [1]
-head_channels = 8
-condition_width = 16
-
+{setups.TINY_UNET_TOML}
 [classifier]
 width = 4
 batch = 4

@@ -32,6 +32,17 @@ ISTFT = IstftVocoderConfig(width=24, blocks=1)
 HIFIGAN = HifiGanConfig(channels=32, resblock_kernels=(3,), resblock_dilations=(1,))
 EMBEDDING, LATENT = 16, (4, 8, 4)
 
+TINY_UNET_TOML = """[ldm.network]
+in_channels = 4
+out_channels = 4
+base_channels = 8
+channel_mult = [1, 2]
+res_blocks = 1
+attention_levels = [1]
+head_channels = 8
+condition_width = 16
+"""
+
 
 def vae_config(**fields: object) -> VaeRecipeConfig:
     network = VaeConfig(base_channels=8, channel_mult=(1, 2), res_blocks=1, latent_channels=2)
