@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import EngineError, NotFound, SpecError
-from engine.training.data.manifest import Manifest, SoundFile, hold_out, read_manifest
+from engine.training.data.manifest import Manifest, SoundFile, hold_out, path_number, read_manifest
 from engine.training.data.sources import Kind, SourceConfig, kind_of, read_source
 from tests.unit.recordings import write_sound, write_text
 
@@ -263,3 +264,11 @@ def test_about_the_share_that_was_asked_for_is_held_out() -> None:
     kept, held = hold_out(Manifest(root=Path(), files=files, missing=("x",)), 0.1)
     assert 150 < len(held.files) < 250
     assert (kept.missing, held.missing) == (("x",), ())
+
+
+def test_a_file_is_held_out_whatever_bytes_its_name_has() -> None:
+    names = sorted((os.fsdecode(name) for name in (b"bad\xff\xfe.wav", b"bad\xff.wav")), key=path_number)
+    manifest = Manifest(root=Path("sounds"), files=tuple(SoundFile(path=name) for name in names))
+    between = (path_number(names[0]) + path_number(names[1])) / 2 / 2**64
+    parts = hold_out(manifest, between)
+    assert [[file.path for file in part.files] for part in parts] == [[names[1]], [names[0]]]

@@ -190,3 +190,10 @@ def test_a_folder_of_another_version_is_refused(manifest: Manifest, tmp_path: Pa
     write_text(tmp_path / "data.json", json.dumps(facts | {"schema_version": 2}))
     with pytest.raises(SpecError, match="another version"):
         PreparedClips(tmp_path)
+
+
+def test_clips_are_not_put_among_other_things(manifest: Manifest, tmp_path: Path) -> None:
+    write_sound(tmp_path / "mine.wav", hum(0.1, 300.0))
+    with pytest.raises(SpecError, match="holds other things"):
+        prepare_clips(manifest, tmp_path, TWO_A_SHARD)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.wav"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -218,3 +219,19 @@ def test_the_command_writes_a_report(
     told = capfd.readouterr().out.splitlines()
     assert told[0].startswith("FAD (vggish)") and told[-1] == "out/eval--made/report.html"
     assert json.loads((tmp_path / "out" / "eval--made" / "report.json").read_text())["pairs"] == 2
+
+
+def test_a_file_whose_name_is_no_text_is_reported(tmp_path: Path) -> None:
+    generated, reference = (folder_of(tmp_path / name, range(3)) for name in ("made", "real"))
+    for folder in (generated, reference):
+        (folder / "c00.wav").rename(folder / os.fsdecode(b"c\xff.wav"))
+    config = EvalConfig(
+        generated=generated,
+        reference=reference,
+        backbones=(BackboneName.PANNS,),
+        weights=tiny_weights(tmp_path),
+    )
+    evaluation = evaluate(config)
+    write_report(evaluation, tmp_path / "report", pictures=3)
+    assert "c\\udcff" in (tmp_path / "report" / "report.html").read_text()
+    assert read_report(tmp_path / "report") == evaluation.report

@@ -45,12 +45,17 @@ def write_report(evaluation: Evaluation, folder: Path, pictures: int) -> None:
     report = evaluation.report
     write_files(
         {
-            folder / REPORT_FILE: report_json(report).encode(),
-            folder / FIGURES_FILE: figures_csv(report).encode(),
-            folder / CLIPS_FILE: clips_csv(report).encode(),
-            folder / PAGE_FILE: page(evaluation, pictures).encode(),
+            folder / REPORT_FILE: _encoded(report_json(report)),
+            folder / FIGURES_FILE: _encoded(figures_csv(report)),
+            folder / CLIPS_FILE: _encoded(clips_csv(report)),
+            folder / PAGE_FILE: _encoded(page(evaluation, pictures)),
         }
     )
+
+
+def _encoded(text: str) -> bytes:
+    """Return the text in UTF-8; bytes of a file's name that are no text come as backslashes and numbers."""
+    return text.encode(errors="backslashreplace")
 
 
 def figures_csv(report: Report) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -145,7 +146,10 @@ def hold_out(manifest: Manifest, share: float) -> tuple[Manifest, Manifest]:
     """
     held = {file for file in manifest.files if path_number(file.path) < share * _HASH_STEPS}
     if len(held) in (0, len(manifest.files)):
-        raise SpecError(f"Holding out {share:g} of {len(manifest.files)} files leaves one part empty.")
+        raise SpecError(
+            f"Holding out a share of {share:g} of {len(manifest.files)} files leaves one part empty.",
+            "Give a share between 0 and 1, such as 0.1.",
+        )
     return parted(manifest, held)
 
 
@@ -158,7 +162,7 @@ def parted(manifest: Manifest, held: Collection[SoundFile]) -> tuple[Manifest, M
 
 def path_number(path: str) -> int:
     """Return 64 bits that depend on the path alone and are spread evenly."""
-    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(os.fsencode(path)).digest()[:8], "big")
 
 
 def _decoded(kind: type[_Line], line: str, where: str) -> _Line:

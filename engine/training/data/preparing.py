@@ -52,12 +52,13 @@ def prepare_clips(
     skipped, and named in report.json.
 
     Raises:
-        SpecError: the folder was begun with other sounds or settings, is being written by another call,
-            or no sound gave a clip.
+        SpecError: the folder holds other things, was begun with other sounds or settings, is being written
+            by another call, or no sound gave a clip.
         OutputError: the folder cannot be written to.
     """
     if not manifest.files:
         raise SpecError("There is no sound to prepare.")
+    _require_no_others(folder)
     prepare_folder(folder)
     with _alone_in(folder):
         plan = _plan(manifest, config)
@@ -90,6 +91,14 @@ def _plan(manifest: Manifest, config: PrepareConfig) -> str:
 
 def _cut_fields(config: PrepareConfig) -> dict[str, object]:
     return asdict(config.cut) | {"cut": config.cut.cut.value}
+
+
+def _require_no_others(folder: Path) -> None:
+    """Refuse a folder with anything in it that is not ours, such as the sounds themselves."""
+    if not folder.is_dir() or (folder / PLAN).exists():
+        return
+    if any(path.name != MANIFEST and not path.name.startswith(".") for path in folder.iterdir()):
+        raise SpecError(f"{folder} holds other things than prepared clips.", "Prepare into an empty folder.")
 
 
 def _require_same(folder: Path, plan: str) -> None:
