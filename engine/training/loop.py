@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from engine.errors import ModelCorrupt, NanOutput, SpecError
+from engine.models.files import writing
 from engine.training import parallel
 from engine.training.ema import Ema
 
@@ -161,8 +162,23 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def save(recipe: Recipe, folder: Path, step: int) -> None:
     """Write the checkpoint whole or not at all."""
     part = folder / f"{CHECKPOINT}.part"
-    torch.save({"step": step, "recipe": recipe.state_dict()}, part)
-    os.replace(part, folder / CHECKPOINT)
+    with writing(folder):
+        try:
+            _write_state({"step": step, "recipe": recipe.state_dict()}, part)
+            os.replace(part, folder / CHECKPOINT)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _write_state(state: dict[str, object], path: Path) -> None:
+    """Write what PyTorch reads; where there is no room raise the OSError, not what PyTorch makes of it."""
+    try:
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def resume(recipe: Recipe, folder: Path) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from engine.models.note import CARD_KEY, NOTE_FILE, TOKENIZER_KEY
 from engine.render import render
 from engine.types import RenderSpec, SamplerSpec, Task
 from tests.unit.exports import CANVAS_S, FITTING, SCALE_FACTOR, fitting_bundle
+from tests.unit.small_disks import files_of_at_most
 
 LAYOUTS = list(Layout)
 GENERATE = RenderSpec(
@@ -264,16 +264,6 @@ def test_a_name_that_reads_as_another_kind_is_refused(saved: Path, tmp_path: Pat
     with pytest.raises(SpecError, match="safetensors") as refusal:
         export_model(saved, Layout.ORIGINAL, tmp_path / "own.safetensors")
     assert ".ckpt" in refusal.value.hint
-
-
-@contextmanager
-def files_of_at_most(size_bytes: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_write_that_breaks_off_leaves_what_was_there(saved: Path, layout: Layout, tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ModelCorrupt, NanOutput, SpecError
+from engine.errors import ModelCorrupt, NanOutput, OutputError, SpecError
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.draws import Draws
 from engine.training.ema import Ema
-from engine.training.loop import LoopConfig, Metrics, Parts, train
+from engine.training.loop import LoopConfig, Metrics, Parts, save, train
 from engine.training.optimise import Optimiser, OptimiserConfig
+from tests.unit.small_disks import files_of_at_most
 
 
 class LineRecipe(Parts):
@@ -204,3 +205,13 @@ def test_floor_noise_is_faint_and_spares_some_clips_and_all_silence() -> None:
     # Four standard deviations of a share of 399.
     assert noisy.float().mean().item() == pytest.approx(0.6, abs=0.1)
     assert -76 < level_db[noisy].min() < -70 and -50 < level_db[noisy].max() < -44
+
+
+def test_a_checkpoint_without_room_leaves_the_one_before(tmp_path: Path) -> None:
+    train(LineRecipe(), tmp_path, LoopConfig(steps=1))
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    recipe = LineRecipe()
+    with pytest.raises(OutputError, match=str(tmp_path)), files_of_at_most(len(before) // 2):
+        save(recipe, tmp_path, 2)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+    assert not list(tmp_path.glob("*.part"))
