@@ -13,12 +13,14 @@ from torch.nn.utils import parametrize
 class LowRankChange(nn.Module):
     """Add a product of two thin matrices to a frozen weight (Hu et al. 2021, sec. 4.1); at first nothing.
 
-    The kernel of a convolution counts as a matrix of as many rows as it has outputs.
+    The kernel of a convolution counts as a matrix of as many rows as it has outputs. No rank is above the
+    smaller side of its matrix, however large a rank is asked for.
     """
 
     def __init__(self, weight: Tensor, rank: int) -> None:
         super().__init__()
         outputs, inputs = weight.flatten(1).shape
+        rank = min(rank, outputs, inputs)
         self.down_RI = nn.Parameter(torch.randn(rank, inputs) / inputs**0.5)
         self.up_OR = nn.Parameter(torch.zeros(outputs, rank))
 

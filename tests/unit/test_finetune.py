@@ -132,3 +132,17 @@ def test_calls_bound_by_minutes_go_on_from_each_other(
 def test_it_must_be_said_when_to_stop() -> None:
     with pytest.raises(SpecError, match="when to stop"):
         FinetuneConfig(steps=None)
+
+
+def test_no_change_has_a_rank_beyond_its_layer() -> None:
+    plain, network = _network(), _network()
+    add_low_rank(network, 10**9)
+    sides = {
+        name: min(weight.flatten(1).shape) for name, weight in plain.named_parameters() if weight.ndim > 1
+    }
+    ranks = {
+        name.replace("parametrizations.weight.0.down_RI", "weight"): len(down_RI)
+        for name, down_RI in network.named_parameters()
+        if name.endswith("down_RI")
+    }
+    assert ranks == sides
