@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from engine.audio.mel import MelFrontEnd
 from engine.audio.mel_scale import MEL_16K, MelConfig
+from engine.limits import require_at_least
 from engine.training.batch_norm import SharedBatchNorm2d
 from engine.training.batches import BatchSampler, with_floor_noise
 from engine.training.clips import Clips
@@ -73,6 +74,9 @@ class ClassifierRecipeConfig:
     )
     seed: int = 1
     precision: Precision = Precision.BFLOAT16
+
+    def __post_init__(self) -> None:
+        require_at_least(1, batch=self.batch, width=self.width)
 
 
 class ClassifierRecipe(Parts):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.limits import require_at_least
 from engine.models.blocks import NORM_GROUPS, attend, conv1, conv3, from_tokens, group_norm, to_tokens
 
 NORM_EPS = 1e-6
@@ -37,6 +38,14 @@ class VaeConfig:
     def __post_init__(self) -> None:
         if not self.channel_mult or self.res_blocks < 1:
             raise ValueError("a VAE needs at least one level and one residual block per level")
+        require_at_least(
+            1,
+            base_channels=self.base_channels,
+            channel_mult=min(self.channel_mult),
+            latent_channels=self.latent_channels,
+            in_channels=self.in_channels,
+            norm_groups=self.norm_groups,
+        )
 
     @property
     def ratio(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import dacite
 
@@ -44,13 +45,33 @@ class ProjectConfig:
 
 
 def load_project(path: Path) -> ProjectConfig:
-    """Read a project file; an unknown key or a wrong type raises SpecError naming it."""
+    """Read a project file; an unknown key, a wrong type or an impossible value raises SpecError naming it."""
     try:
         data = tomllib.loads(path.read_text())
         _require_no_old_key(data)
-        return dacite.from_dict(ProjectConfig, data, dacite.Config(strict=True, cast=[tuple, Enum]))
+        known = get_type_hints(ProjectConfig)
+        _require_known(data, known, "a section")
+        return ProjectConfig(**{name: _section(name, known[name], value) for name, value in data.items()})
     except (OSError, tomllib.TOMLDecodeError, dacite.DaciteError, ValueError) as error:
         raise SpecError(f"{path} is not a usable training project: {error}.") from error
+
+
+def _section(name: str, kind: type, values: object) -> Any:
+    try:
+        if not isinstance(values, dict):
+            raise ValueError("it has to be a section")
+        _require_known(values, get_type_hints(kind), "a key")
+        return dacite.from_dict(kind, values, dacite.Config(strict=True, cast=[tuple, Enum]))
+    except (dacite.DaciteError, ValueError) as error:
+        raise ValueError(f"[{name}] {error}") from error
+
+
+def _require_known(values: Mapping[str, object], known: Mapping[str, object], kind: str) -> None:
+    """Name what stands at a wrong place, with the places there are, and the section that has such a key."""
+    for name in values.keys() - known.keys():
+        homes = [section for section, of in known.items() if is_dataclass(of) and name in get_type_hints(of)]
+        hint = f"it belongs into .{homes[0]}]" if homes else f"there are {', '.join(known)}"
+        raise ValueError(f"{name} is not {kind}; {hint}")
 
 
 def _require_no_old_key(data: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.limits import require_above, require_at_least
 from engine.training.parallel import sum_in_place
 from engine.training.precision import Descent, LossScale, Precision
 
@@ -31,6 +32,15 @@ class OptimiserConfig:
     steps: int = 10_000
     final_ratio: float = 0.05
     clip_norm: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        require_above(0.0, learning_rate=self.learning_rate, epsilon=self.epsilon)
+        require_at_least(0.0, weight_decay=self.weight_decay, warmup_steps=self.warmup_steps)
+        require_at_least(1, steps=self.steps)
+        if self.clip_norm is not None:
+            require_above(0.0, clip_norm=self.clip_norm)
+        if not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}, and each has to be 0 or more and below 1")
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""

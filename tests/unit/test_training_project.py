@@ -48,7 +48,7 @@ def test_the_vocoders_keys_say_which_one_it_is(tmp_path: Path) -> None:
     [
         ("[vea]\n", "vea"),
         ("[vae]\nbatches = 3\n", "batches"),
-        ("[ldm]\nbatch = 'many'\n", "ldm.batch"),
+        ("[ldm]\nbatch = 'many'\n", r'\[ldm\] .*"batch"'),
         ("[store]\nsingles = 0\n", "single clip"),
         ("[vae]\nbfloat16 = false\n", 'vae.bfloat16 is no key any more; write precision = "float32"'),
         ("[ldm]\nbfloat16 = true\n", 'ldm.bfloat16 is no key any more; write precision = "bfloat16"'),
@@ -122,3 +122,26 @@ def test_latents_of_encoders_that_trained_on_are_refused(
     with pytest.raises(SpecError, match="before the VAE or CLAP trained on") as caught:
         project.latents()
     assert "python -m engine.training latents" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[vea]\n", "vea is not a section; there are store, mel, data"),
+        ("[vae]\nsteps = 60\n", r"\[vae\] steps is not a key; it belongs into .optimiser\]"),
+        ("[vae]\nbatch = 0\n", r"\[vae\] batch is 0, and has to be 1 or more"),
+        ("[ldm]\naccumulate = 0\n", r"\[ldm\] accumulate is 0"),
+        ("[vae.optimiser]\nlearning_rate = nan\n", r"\[vae\] learning_rate is nan, and has to be above 0"),
+        ("[clap.optimiser]\nlearning_rate = 1e-3\nsteps = -5\n", r"\[clap\] steps is -5"),
+        ("[vae.optimiser]\nlearning_rate = 1e-3\nbetas = [2.0, 0.9]\n", r"\[vae\] betas are \(2.0, 0.9\)"),
+        ("[vae.network]\nlatent_channels = 0\n", r"\[vae\] latent_channels is 0"),
+        ("[vae.network]\nchannel_mult = [1, -2]\n", r"\[vae\] channel_mult is -2"),
+        ("[classifier]\nwidth = 0\n", r"\[classifier\] width is 0"),
+        ("vae = 3\n", r"\[vae\] it has to be a section"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_by_its_section_and_key(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "project.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=f"project.toml is not a usable training project: {told}"):
+        load_project(path)

@@ -15,6 +15,7 @@ import transformers
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from engine.limits import require_at_least
 from engine.models.clap import ClapConfig, build_clap_model
 from engine.models.clap_features import window_of
 from engine.models.clap_tokenizer import PAD, PAD_ID
@@ -61,6 +62,9 @@ class ClapRecipeConfig:
     ema_decay: float = 0.999
     seed: int = 0
     precision: Precision = Precision.BFLOAT16
+
+    def __post_init__(self) -> None:
+        require_at_least(1, batch=self.batch, accumulate=self.accumulate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

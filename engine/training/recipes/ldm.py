@@ -17,6 +17,7 @@ from torch import Tensor
 
 from engine.diffusion.schedule import NoiseSchedule
 from engine.errors import SpecError
+from engine.limits import require_at_least
 from engine.models.unet import UNet, UNetConfig
 from engine.training.batches import BatchSampler
 from engine.training.draws import Draws
@@ -76,6 +77,7 @@ class LdmRecipeConfig:
     precision: Precision = Precision.BFLOAT16
 
     def __post_init__(self) -> None:
+        require_at_least(1, batch=self.batch, accumulate=self.accumulate, shards=self.shards)
         if self.text_encoder is TextEncoder.ROBERTA and self.text_probability < 1.0:
             raise SpecError(
                 "RoBERTa hears no sounds to condition by.", "Set text_probability = 1.0 in [ldm]."

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.errors import SpecError
+from engine.limits import require_at_least
 from engine.models.clap_tokenizer import MASK, UNKNOWN_ID
 from engine.models.roberta import RobertaConfig, build_roberta
 from engine.training.batches import BatchSampler
@@ -51,6 +52,7 @@ class RobertaRecipeConfig:
     precision: Precision = Precision.FLOAT32
 
     def __post_init__(self) -> None:
+        require_at_least(1, batch=self.batch)
         if not 0.0 < self.masked < 1.0:
             raise SpecError("The share of masked tokens lies between 0 and 1.")
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from engine.audio.mel import MelFrontEnd
 from engine.audio.mel_scale import MEL_16K, MelConfig
 from engine.errors import SpecError
+from engine.limits import require_at_least
 from engine.models.vae import Posterior, Vae, VaeConfig
 from engine.training.answers import Answers
 from engine.training.batches import BatchSampler, step_generator
@@ -60,6 +61,9 @@ class VaeRecipeConfig:
     ema_decay: float = 0.999
     seed: int = 0
     precision: Precision = Precision.BFLOAT16
+
+    def __post_init__(self) -> None:
+        require_at_least(1, batch=self.batch, accumulate=self.accumulate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from engine.audio.mel import MelFrontEnd
 from engine.audio.mel_scale import MEL_16K, MelConfig
 from engine.errors import SpecError
+from engine.limits import require_at_least
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
 from engine.models.vae import Vae
@@ -64,6 +65,9 @@ class VocoderRecipeConfig:
     ema_decay: float = 0.999
     seed: int = 0
     precision: Precision = Precision.BFLOAT16
+
+    def __post_init__(self) -> None:
+        require_at_least(1, batch=self.batch, accumulate=self.accumulate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
