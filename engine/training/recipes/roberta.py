@@ -61,7 +61,7 @@ class RobertaRecipe(Parts):
     """Hold the network with its head, its average and its optimiser."""
 
     def __init__(self, config: RobertaRecipeConfig, store: Clips, tokenizer: Tokenizer) -> None:
-        _require_room(config.network, tokenizer)
+        mask_id = _usable_mask(config.network, tokenizer)
         torch.manual_seed(config.seed)
         self.config = config
         self.network = build_roberta(config.network).train()
@@ -69,8 +69,6 @@ class RobertaRecipe(Parts):
         self._optimiser = Optimiser([self.network], config.optimiser, config.precision)
         self._store = store
         self._tokenizer = batching(tokenizer, config.network.max_tokens)
-        mask_id = tokenizer.token_to_id(MASK)
-        assert mask_id is not None, "every tokenizer of ours has a mask"
         self._mask_id = mask_id
         self._batches = BatchSampler(len(store), config.batch, config.seed)
         self._parts = {"network": self.network, "ema": self.ema, "optimiser": self._optimiser}
@@ -124,10 +122,15 @@ def masked_tokens(
     return torch.where(replaced_BL, random_BL, shown_BL), chosen_BL
 
 
-def _require_room(network: RobertaConfig, tokenizer: Tokenizer) -> None:
+def _usable_mask(network: RobertaConfig, tokenizer: Tokenizer) -> int:
+    """Return the token that hides words; SpecError where there is none, or too many tokens."""
     tokens = tokenizer.get_vocab_size()
     if tokens > network.vocabulary:
         raise SpecError(
             f"The tokenizer has {tokens} tokens, but roberta.network.vocabulary is {network.vocabulary}.",
             "Give it that of clap.network.",
         )
+    mask_id = tokenizer.token_to_id(MASK)
+    if mask_id is None:
+        raise SpecError(f"The tokenizer has no {MASK} to hide words by.", "Let a new one be learnt.")
+    return mask_id
