@@ -69,6 +69,7 @@ class ProcessWorker:
         self._reader: asyncio.Task[None] | None = None
         self._active: dict[str, _Active] = {}
         self._is_closing = False
+        self._is_expired = False
         self._starting = asyncio.Lock()
         self._handing_over: set[asyncio.Task[None]] = set()
 
@@ -160,6 +161,9 @@ class ProcessWorker:
         active = None if event is None else self._active.get(event.job_id)
         if event is None or active is None or event.seq != active.next_seq:
             return
+        if self._is_expired and active.next_seq == 0:
+            # Begun in a process that is being ended for another's sake: the next one begins it anew.
+            return
         active.next_seq += 1
         could_step, active.steps = active.steps, not _is_uninterruptible(event)
         if event.kind in _ENDS:
@@ -186,6 +190,7 @@ class ProcessWorker:
 
     def _expire(self, active: _Active) -> None:
         active.ends_with = active.ends_with or _hung(self.config.stall_s)
+        self._is_expired = True
         self._kill()
 
     def _kill(self) -> None:
@@ -195,7 +200,8 @@ class ProcessWorker:
     def _bury(self, status: int) -> None:
         """End what the dead child had begun; orders that only waited behind one to blame go to another."""
         self._process = self._reader = None
-        is_blamed = any(active.ends_with is not None for active in self._active.values())
+        is_blamed = self._is_expired or any(one.ends_with is not None for one in self._active.values())
+        self._is_expired = False
         goes_on = is_blamed and not self._is_closing
         for job_id, active in list(self._active.items()):
             if goes_on and active.ends_with is None and active.next_seq == 0:
