@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.unit.sound_sources import HeldSound
+from ui.sound import peaks
 from ui.sound.peaks import CHUNK_SAMPLES, PeakPyramid, chunk_levels, sample_columns, sketch
 from ui.sound.sources import SoundFacts
 
@@ -86,9 +87,10 @@ def test_chunks_may_come_in_any_order(channels: int, random: object) -> None:
     np.testing.assert_array_equal(whole.rms_NC, straight.rms_NC)
 
 
-def test_what_is_not_known_yet_shows_the_sketch() -> None:
+def test_what_is_not_known_yet_shows_the_sketch(monkeypatch: pytest.MonkeyPatch) -> None:
     audio_NS = noise(3 * CHUNK_SAMPLES, 1)
     audio_NS[:, CHUNK_SAMPLES:] *= 0.1
+    monkeypatch.setattr(peaks, "_SKETCH_WHOLE_SAMPLES", CHUNK_SAMPLES)
     source = HeldSound(audio_NS)
     pyramid = PeakPyramid(source.facts)
     assert not np.isfinite(pyramid.columns(0, audio_NS.shape[1], 30).low_NC).any()
@@ -100,6 +102,21 @@ def test_what_is_not_known_yet_shows_the_sketch() -> None:
     np.testing.assert_array_equal(better.high_NC[:, :9], rough.high_NC[:, :9])
     part = audio_NS[0, CHUNK_SAMPLES : 2 * CHUNK_SAMPLES]
     assert better.high_NC[0, 10:20].max() == part.max()
+
+
+def test_a_short_sound_is_sketched_by_one_look_at_the_whole() -> None:
+    class Counted(HeldSound):
+        looks = 0
+
+        def read(self, start: int, stop: int) -> np.ndarray:
+            self.looks += 1
+            return super().read(start, stop)
+
+    audio_NS = noise(2 * CHUNK_SAMPLES, 1)
+    source = Counted(audio_NS)
+    rough = sketch(source)
+    assert source.looks == 1
+    assert rough.low_NC.min() == audio_NS.min() and rough.high_NC.max() == audio_NS.max()
 
 
 def test_the_chunk_nearest_to_what_is_seen_comes_first() -> None:

@@ -20,6 +20,7 @@ _FACTOR = 4
 _MAX_BINS = 3_000_000
 _SKETCH_COLUMNS = 512
 _SKETCH_SAMPLES = 512
+_SKETCH_WHOLE_SAMPLES = 2**22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -167,10 +168,15 @@ def sample_columns(audio_NS: Audio, first_sample: float, samples: float, columns
 
 
 def sketch(source: Source) -> Columns:
-    """Return levels of short excerpts evenly over the whole sound: fast, and only roughly right."""
+    """Return levels of short excerpts evenly over the whole sound: fast, and only roughly right.
+
+    A short sound is read as a whole: thousands of jumps in a compressed file take longer.
+    """
     length = source.facts.length_samples
     columns = min(_SKETCH_COLUMNS, -(-length // _SKETCH_SAMPLES))
     starts = (np.arange(columns) * length) // columns
+    if 0 < length <= _SKETCH_WHOLE_SAMPLES:
+        return _levels_at(source.read(0, length), starts)
     excerpts = [source.read(int(start), min(int(start) + _SKETCH_SAMPLES, length)) for start in starts]
     parts = [_levels_at(excerpt_NS, np.zeros(1, np.int64)) for excerpt_NS in excerpts]
     return Columns(
