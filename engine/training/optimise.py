@@ -37,7 +37,8 @@ class OptimiserConfig:
         require_above(0.0, learning_rate=self.learning_rate, epsilon=self.epsilon)
         require_at_least(0.0, weight_decay=self.weight_decay, warmup_steps=self.warmup_steps)
         require_at_least(1, steps=self.steps)
-        if self.clip_norm is not None:
+        # An endless norm clips nothing.
+        if self.clip_norm not in (None, math.inf):
             require_above(0.0, clip_norm=self.clip_norm)
         if not all(0.0 <= beta < 1.0 for beta in self.betas):
             raise ValueError(f"betas are {self.betas}, and each has to be 0 or more and below 1")
