@@ -66,7 +66,7 @@ def test_takes_come_into_the_next_empty_slots_best_first(rendering: Home, port: 
         job = rendering.jobs()[0]
         assert job.spec.prompt == "a harp"
         assert slots(host, DRUMS)[:4] == ["theirs", job.takes[0].path, job.takes[1].path, None]
-        assert host.all("pinned") == [True, False]
+        host.until_all("pinned", [True, False])
         for take in job.takes:
             samples, rate_hz = soundfile.read(take.path)
             assert len(samples) == rate_hz // 2

@@ -59,6 +59,14 @@ class ModelledHost:
         )
         return event[key]
 
+    def until_all(self, key: str, expected: list[Any]) -> None:
+        """Wait until what was told under a key is this, before or after other events."""
+        deadline_s = time.monotonic() + WAIT_S
+        while self.all(key) != expected:
+            left_s = deadline_s - time.monotonic()
+            assert left_s > 0, f"told {self.all(key)} under {key}, not {expected}"
+            self._take(min(left_s, 1.0))
+
     def all(self, key: str) -> list[Any]:
         return [event[key] for event in self.events if key in event]
 

@@ -97,6 +97,21 @@ def test_a_loop_is_never_left(start: float, length: float, part: float, later: l
 
 
 @given(st.lists(st.tuples(st.floats(0.005, 0.2), st.floats(-0.05, 0.05)), min_size=2, max_size=30))
+def test_corrections_do_not_leave_a_loop(steps: list[tuple[float, float]]) -> None:
+    now = Clock()
+    clock = PlaybackClock(now)
+    stretch = {"is_looped": True, "loop_from_s": 0.5, "loop_to_s": 1.0, "length_s": 20.0}
+    clock.set(state(0.5, **stretch))
+    true_s = 0.0
+    for wait_s, error_s in steps:
+        now.now_s += wait_s
+        true_s += wait_s
+        assert 0.5 <= clock.position_s() <= 1.0
+        clock.set(state(0.5 + (true_s + error_s) % 0.5, now.now_s, **stretch))
+        assert 0.5 <= clock.position_s() <= 1.0
+
+
+@given(st.lists(st.tuples(st.floats(0.005, 0.2), st.floats(-0.05, 0.05)), min_size=2, max_size=30))
 def test_small_corrections_never_let_the_playhead_go_back(steps: list[tuple[float, float]]) -> None:
     now = Clock()
     clock = PlaybackClock(now)

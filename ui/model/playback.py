@@ -49,7 +49,7 @@ class PlaybackClock:
         if not self._ahead_s:
             return reckoned_s
         left_s = self._ahead_s * math.exp(-(now_s - self._corrected_s) / _SETTLE_S)
-        return self._within(reckoned_s + left_s)
+        return self._turned(self._state, reckoned_s + left_s)
 
     def _reckoned_s(self, now_s: float) -> float:
         state = self._state
@@ -59,10 +59,11 @@ class PlaybackClock:
         return self._turned(state, state.position_s + max(0.0, now_s - self._at_s))
 
     def _turned(self, state: HearState, position_s: float) -> float:
-        """Return where a time is that may be beyond the end of the loop it began in."""
+        """Return where a time is that may be beyond the end of the loop it began in, or behind by a correction."""
         length_s = state.loop_to_s - state.loop_from_s
-        is_in_loop = state.is_looped and length_s > 0.0 and state.position_s < state.loop_to_s
-        if is_in_loop and position_s >= state.loop_to_s:
+        is_looping = state.is_looped and length_s > 0.0 and state.position_s < state.loop_to_s
+        is_before = position_s < state.loop_from_s <= state.position_s
+        if is_looping and (position_s >= state.loop_to_s or is_before):
             return state.loop_from_s + (position_s - state.loop_from_s) % length_s
         return self._within(position_s)
 

@@ -9,7 +9,7 @@ import click
 
 from engine.training.data.cutting import RATES_HZ, Cut, CutConfig
 from engine.training.data.manifest import Manifest, hold_out
-from engine.training.data.opening import HELD_OUT
+from engine.training.data.prepared import HELD_OUT
 from engine.training.data.preparing import PrepareConfig, prepare_clips, summary
 from engine.training.data.sources import Kind, SourceConfig, read_source
 

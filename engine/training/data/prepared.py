@@ -19,6 +19,8 @@ from engine.training.data.shards import read_audio, tar_path
 MARKER = "data.json"
 LINES = "clips.jsonl"
 INDEX = "index.npy"
+# Below the folder of the clips that are trained on: those that are kept from training.
+HELD_OUT = "held_out"
 SCHEMA_VERSION = 1
 # Where a clip's line is in clips.jsonl, its shard, and where its audio is in there.
 INDEX_TYPE = np.dtype(

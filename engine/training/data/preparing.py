@@ -21,7 +21,15 @@ from engine.errors import SpecError
 from engine.text_files import write_text
 from engine.training.data.cutting import CutConfig
 from engine.training.data.manifest import Manifest
-from engine.training.data.prepared import INDEX, INDEX_TYPE, LINES, MARKER, SCHEMA_VERSION, PreparedClips
+from engine.training.data.prepared import (
+    HELD_OUT,
+    INDEX,
+    INDEX_TYPE,
+    LINES,
+    MARKER,
+    SCHEMA_VERSION,
+    PreparedClips,
+)
 from engine.training.data.shards import ShardClip, ShardJob, ShardListing, read_listing, write_shard
 from engine.training.store import in_processes
 
@@ -97,7 +105,8 @@ def _require_no_others(folder: Path) -> None:
     """Refuse a folder with anything in it that is not ours, such as the sounds themselves."""
     if not folder.is_dir() or (folder / PLAN).exists():
         return
-    if any(path.name != MANIFEST and not path.name.startswith(".") for path in folder.iterdir()):
+    ours = (MANIFEST, HELD_OUT)
+    if any(path.name not in ours and not path.name.startswith(".") for path in folder.iterdir()):
         raise SpecError(f"{folder} holds other things than prepared clips.", "Prepare into an empty folder.")
 
 
