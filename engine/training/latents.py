@@ -34,7 +34,7 @@ Conditioner = TransformersClap | RobertaText
 
 
 class LatentStore:
-    """Read what `cache_latents` wrote; latents come scaled to unit variance.
+    """Read from the disk what `cache_latents` wrote; latents come scaled to unit variance.
 
     encoders is the digest of the networks that made them.
     """
@@ -49,23 +49,23 @@ class LatentStore:
         self.scale_factor = float(marker["scale_factor"])
         self.encoders = str(marker["encoders"])
         there = [name for name in ARRAYS if (folder / f"{name}.npy").exists()]
-        arrays = {name: torch.from_numpy(np.load(folder / f"{name}.npy")) for name in there}
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in there}
         self._mean, self._std = arrays["mean"], arrays["std"]
         self._audio, self._text = arrays.get("audio_embedding"), arrays["text_embedding"]
-        self.empty_E: Tensor = arrays["empty"]
+        self.empty_E: Tensor = torch.from_numpy(np.array(arrays["empty"]))
 
     def __len__(self) -> int:
         return len(self._mean)
 
     def sample(self, indices: np.ndarray, draws: Draws) -> Tensor:
         """Draw from the posterior of each clip, times the scale factor; shape (B, C, H, W)."""
-        mean_BCHW, std_BCHW = self._mean[indices].float(), self._std[indices].float()
+        mean_BCHW, std_BCHW = _rows(self._mean, indices), _rows(self._std, indices)
         noise_BCHW = draws.normal(*mean_BCHW.shape[1:])
         return self.scale_factor * (mean_BCHW + std_BCHW * noise_BCHW)
 
     def mean(self, indices: np.ndarray) -> Tensor:
         """Return the posterior's mean of each clip, times the scale factor; shape (B, C, H, W)."""
-        return self.scale_factor * self._mean[indices].float()
+        return self.scale_factor * _rows(self._mean, indices)
 
     def audio_embeddings(self, indices: np.ndarray) -> Tensor:
         """Return what CLAP heard of each clip; SpecError where an encoder without ears made the latents."""
@@ -74,10 +74,14 @@ class LatentStore:
                 f"{self.folder} was made by an encoder that hears no sounds.",
                 "Set text_probability = 1.0 in [ldm].",
             )
-        return self._audio[indices].float()
+        return _rows(self._audio, indices)
 
     def text_embeddings(self, indices: np.ndarray) -> Tensor:
-        return self._text[indices].float()
+        return _rows(self._text, indices)
+
+
+def _rows(array: np.ndarray, indices: np.ndarray) -> Tensor:
+    return torch.from_numpy(array[indices].astype(np.float32))
 
 
 @torch.no_grad()
