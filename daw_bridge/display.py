@@ -10,11 +10,11 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from daw_bridge.errors import error_line
 from daw_bridge.jobs.progress import fraction
 from daw_bridge.messages import answers
 from daw_bridge.messages.base import Reply
 from daw_bridge.messages.events import JobProgressEvent, JobStateEvent
+from engine.errors import error_line
 from engine.types import ErrorInfo
 
 _STAGES = {

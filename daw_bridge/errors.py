@@ -144,13 +144,6 @@ def storage_errors(path: Path, hint: str = "Check its permissions.") -> Iterator
         raise OutputError(f"{path} cannot be used: {reason}", hint) from error
 
 
-def error_line(info: ErrorInfo) -> str:
-    """Return the one line by which a program of ours tells its user what went wrong."""
-    message = " ".join(info.message.split())
-    end = "" if message.endswith((".", "?", "!")) else "."
-    return f"error[{info.code.value}]: {message}{end} {info.hint}".rstrip()
-
-
 def error_told(text: str) -> ErrorInfo | None:
     """Return the error of the last such line in what a program has said, its hint within the message."""
     known = {code.value for code in ErrorCode}

@@ -19,7 +19,7 @@ from daw_bridge.messages.takes import HistoryDelete, HistoryTidy, TakeRate
 from daw_bridge.models_cli import table
 from daw_bridge.option_types import Number
 from daw_bridge.service.config import GIB, MAX_GB, Folders
-from engine.errors import NotFound
+from engine.errors import NotFound, error_line
 from engine.spec_json import spec_of_take, spec_to_dict
 
 
@@ -52,7 +52,7 @@ def show(job: str) -> None:
         found, takes = past.job(job), past.takes(job)
     say(f"{found.id}: {found.state.value}")
     if found.error is not None:
-        say(f"error[{found.error.code.value}]: {found.error.message} {found.error.hint}".rstrip())
+        say(error_line(found.error))
     say(json.dumps(spec_to_dict(found.spec), indent=2, ensure_ascii=False))
     for entry in takes:
         star = " favourite" if entry.is_favourite else ""

@@ -24,6 +24,18 @@ from __future__ import annotations
 from engine.types import ErrorCode, ErrorInfo
 
 
+def sentences(message: str, hint: str = "") -> str:
+    """Return what happened and what to do about it, in one line; a message may lack its full stop."""
+    said = " ".join(message.split())
+    end = "" if said.endswith((".", "?", "!")) else "."
+    return f"{said}{end} {hint}".rstrip()
+
+
+def error_line(info: ErrorInfo) -> str:
+    """Return the one line by which a program of ours tells its user what went wrong."""
+    return f"error[{info.code.value}]: {sentences(info.message, info.hint)}"
+
+
 class EngineError(Exception):
     """Base of every expected failure: one clear sentence, and what to do about it."""
 

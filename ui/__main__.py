@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from daw_bridge.errors import error_line
+from engine.errors import error_line
 from ui.libraries import missing_libraries
 
 if __name__ == "__main__":

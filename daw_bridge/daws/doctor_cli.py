@@ -11,6 +11,7 @@ from daw_bridge.daws.doctor import examine
 from daw_bridge.daws.findings import Finding, Verdict
 from daw_bridge.daws.hosts import System
 from daw_bridge.display import say
+from engine.errors import sentences
 
 _SIGNS = {Verdict.OK: "ok", Verdict.WARNING: "!!", Verdict.FAILED: "NO"}
 
@@ -31,7 +32,7 @@ def doctor(model: str, as_json: bool) -> int:
 
 
 def _line(finding: Finding) -> str:
-    return f"{_SIGNS[finding.verdict]}  {finding.subject}: {finding.message}. {finding.hint}".rstrip()
+    return f"{_SIGNS[finding.verdict]}  {finding.subject}: {sentences(finding.message, finding.hint)}"
 
 
 def _as_json(finding: Finding) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from engine.errors import EngineError, SpecError
+from engine.errors import EngineError, SpecError, error_line
 from engine.evaluation.listening.commands import answers, questionnaire
 from engine.evaluation.objective.backbones import BackboneName
 from engine.evaluation.objective.compare import comparison, comparison_page
@@ -120,8 +120,7 @@ def run() -> None:
     try:
         main(standalone_mode=True)
     except EngineError as error:
-        message = error.message if error.message.endswith(".") else f"{error.message}."
-        raise SystemExit(f"error[{error.code.value}]: {message} {error.hint}".rstrip()) from error
+        raise SystemExit(error_line(error.info)) from error
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from engine.errors import EngineError, SpecError
+from engine.errors import EngineError, SpecError, error_line
 from engine.evaluation.transfer_page import Shown, write_page
 from engine.evaluation.transfer_pairs import Pair, transfer_pairs
 from engine.evaluation.transfer_rows import KEEPS, RowFile, Setup, Trial
@@ -183,4 +183,4 @@ if __name__ == "__main__":
     try:
         main()
     except EngineError as error:
-        raise SystemExit(f"error[{error.code.value}]: {error.message} {error.hint}") from error
+        raise SystemExit(error_line(error.info)) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import torch
 
-from engine.errors import EngineError
+from engine.errors import EngineError, error_line
 from engine.evaluation import throughput_page
 from engine.evaluation.classifier import ClassifierRecipe
 from engine.evaluation.parts import measure_vae, measure_vocoder
@@ -155,7 +155,7 @@ def run() -> None:
     try:
         main(standalone_mode=True)
     except EngineError as error:
-        raise SystemExit(f"error[{error.code.value}]: {error.message} {error.hint}") from error
+        raise SystemExit(error_line(error.info)) from error
 
 
 if __name__ == "__main__":

@@ -9,15 +9,14 @@ from typing import Any
 
 import click
 
-from engine.errors import SpecError
+from engine.errors import NotFound, SpecError
 from engine.models.card import CARD_FILE, read_card
 from engine.models.store import model_folder
 from engine.training import parallel
 from engine.training.call import MAX_FILE_BYTES, STARTER_RUN, Call, require_replaceable
 from engine.training.clips import Clips
-from engine.training.data.opening import HELD_OUT
 from engine.training.data.own_sounds import cut_like, prepare_own
-from engine.training.data.prepared import PreparedClips
+from engine.training.data.prepared import HELD_OUT, PreparedClips
 from engine.training.data.preparing import summary
 from engine.training.finetune import RUN, FinetuneConfig, finetuned, judged, save_finetuned
 from engine.training.precision import Precision
@@ -106,7 +105,13 @@ def finetune(
 
 def _folder_of(model: str) -> Path:
     folder = Path(model)
-    return folder if (folder / CARD_FILE).is_file() else model_folder(model)
+    if (folder / CARD_FILE).is_file():
+        return folder
+    if folder.is_absolute() or len(folder.parts) > 1:
+        raise NotFound(
+            f"{folder} holds no {CARD_FILE}.", "Give the folder of a model, or the name of an installed one."
+        )
+    return model_folder(model)
 
 
 def _own(sounds: Path, into: Path, model: Path) -> tuple[Clips, Clips]:

@@ -27,7 +27,8 @@ from engine.models.unet import UNet
 from engine.models.vae import Vae
 from engine.training.clips import Clips
 from engine.training.config import ProjectConfig
-from engine.training.data.opening import HELD_OUT, open_clips, open_drawn
+from engine.training.data.opening import open_clips, open_drawn
+from engine.training.data.prepared import HELD_OUT
 from engine.training.ema import Ema
 from engine.training.latents import Conditioner, LatentStore, cache_latents, encoder_digest
 from engine.training.loop import Recipe, resume

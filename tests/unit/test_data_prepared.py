@@ -173,6 +173,7 @@ def test_where_no_sound_gives_a_clip_the_next_call_may_be_another(manifest: Mani
         prepare_clips(replace(bad, files=manifest.files[5:]), tmp_path, TWO_A_SHARD)
     with pytest.raises(SpecError, match="no sound to prepare"):
         prepare_clips(replace(bad, files=()), tmp_path, TWO_A_SHARD)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     assert len(prepare_clips(manifest, tmp_path, TWO_A_SHARD)) == 7
 
 

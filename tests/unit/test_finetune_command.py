@@ -148,6 +148,8 @@ def test_no_folder_but_a_models_is_replaced(model: Path, place: Path) -> None:
         _finetune(model, sounds, "--into", model)
     with pytest.raises(ModelMissing, match="There is no model nowhere"):
         _finetune("nowhere", sounds, "--into", place / "mine")
+    with pytest.raises(NotFound, match=r"sounds holds no card\.json"):
+        _finetune(sounds, sounds, "--into", place / "mine")
     assert not (place / "runs").exists()
 
 

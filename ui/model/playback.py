@@ -59,7 +59,7 @@ class PlaybackClock:
         return self._turned(state, state.position_s + max(0.0, now_s - self._at_s))
 
     def _turned(self, state: HearState, position_s: float) -> float:
-        """Return where a time is that may be beyond the end of the loop it began in, or behind by a correction."""
+        """Return where a time is that may be outside the loop it began in."""
         length_s = state.loop_to_s - state.loop_from_s
         is_looping = state.is_looped and length_s > 0.0 and state.position_s < state.loop_to_s
         is_before = position_s < state.loop_from_s <= state.position_s

@@ -36,12 +36,11 @@ from daw_bridge.errors import (
     AudacityClosed,
     AudacityRefused,
     ServiceRunning,
-    error_line,
     storage_errors,
 )
 from daw_bridge.messages.service import AudioProbe
 from daw_bridge.service.config import Folders
-from engine.errors import EngineError, SpecError
+from engine.errors import EngineError, SpecError, error_line, sentences
 
 INBOX, LISTENING, PROGRESS = "audacity-inbox", "listening", "progress.txt"
 LOOK_S = 0.25
@@ -207,7 +206,8 @@ class Listener:
         try:
             names = self.put_back(job.errand, status)
         except (AudacityClosed, AudacityBusy, AudacityRefused) as error:
-            self._tell(job, f"made, but not in Audacity yet: {error.info.message}. {error.info.hint}")
+            reason = sentences(error.message, error.hint)
+            self._tell(job, f"made, but not in Audacity yet: {reason}")
             job.put_off(is_refused=isinstance(error, AudacityRefused))
         except EngineError as error:
             self._finish(job, error_line(error.info))
@@ -291,7 +291,7 @@ def _progress(status: Status) -> str:
 def _failure(status: Status) -> str:
     if status.state is ErrandState.CANCELLED:
         return "cancelled"
-    return f"failed: {status.message}. {status.hint}".strip()
+    return f"failed: {sentences(status.message, status.hint)}"
 
 
 def _write(path: Path, text: str) -> None:

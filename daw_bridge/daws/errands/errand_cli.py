@@ -18,11 +18,10 @@ from daw_bridge.daws.errands.errand import ERRAND
 from daw_bridge.daws.errands.run import run_side_by_side
 from daw_bridge.daws.errands.status import ErrandState, Status, read_status
 from daw_bridge.display import complain, say
-from daw_bridge.errors import error_line
 from daw_bridge.messages.connection import Status as ServiceStatus
 from daw_bridge.option_types import Number
 from daw_bridge.service.config import Folders
-from engine.errors import EngineError, NotFound
+from engine.errors import EngineError, NotFound, error_line
 from engine.types import ErrorCode, ErrorInfo
 
 _DAY_S = 86_400.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.errors import SpecError
 from engine.training.clips import Clips
 from engine.training.data.draws import DrawConfig, DrawnClips
-from engine.training.data.prepared import HELD_OUT, PreparedClips
+from engine.training.data.prepared import PreparedClips
 from engine.training.store import ClipStore
 
 

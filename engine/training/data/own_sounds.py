@@ -12,8 +12,7 @@ from engine.models.card import ModelCard
 from engine.training.data.cutting import CutConfig, cut_file
 from engine.training.data.folders import spaced
 from engine.training.data.manifest import Manifest, SoundFile, parted, path_number
-from engine.training.data.prepared import HELD_OUT
-from engine.training.data.prepared import PreparedClips
+from engine.training.data.prepared import HELD_OUT, PreparedClips
 from engine.training.data.preparing import PrepareConfig, prepare_clips
 from engine.training.data.sources import SourceConfig, read_source
 

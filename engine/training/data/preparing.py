@@ -222,7 +222,8 @@ def _save(path: Path, rows: np.ndarray) -> None:
 def _forget(folder: Path) -> None:
     """Let another call begin anew."""
     shutil.rmtree(folder / "shards")
-    (folder / PLAN).unlink()
+    for name in (PLAN, MANIFEST):
+        (folder / name).unlink()
 
 
 @contextmanager
