@@ -9,7 +9,7 @@ import os
 import pickle
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from engine.errors import ModelCorrupt, NanOutput, SpecError
+from engine.errors import Cancelled, ModelCorrupt, NanOutput, SpecError
 from engine.models.files import writing
 from engine.training import parallel
 from engine.training.ema import Ema
+from engine.training.interrupts import noted_interrupts
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ def train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
 
     Raises NanOutput at the first metric that is not finite; the last checkpoint stays as it was.
     Raises SpecError while another call trains into the folder.
+    Raises Cancelled after Ctrl-C or SIGTERM, with the step that ran then saved, where one process trains.
     Of several processes only the first one writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +112,24 @@ def train(recipe: Recipe, folder: Path, config: LoopConfig) -> int:
 
 
 def _train(recipe: Recipe, folder: Path, config: LoopConfig, start: int, records: _Records | None) -> int:
+    # Of several processes each would hear of it at another step.
+    with noted_interrupts() if parallel.processes() == 1 else nullcontext(_never) as is_interrupted:
+        reached = _run_steps(recipe, folder, config, start, records, is_interrupted)
+        if records is not None:
+            records.close(reached)
+    if is_interrupted() and reached < config.steps:
+        raise Cancelled(f"Stopped after step {reached}; {folder} has it.", "The same command goes on.")
+    return reached
+
+
+def _run_steps(
+    recipe: Recipe,
+    folder: Path,
+    config: LoopConfig,
+    start: int,
+    records: _Records | None,
+    is_interrupted: Callable[[], bool],
+) -> int:
     deadline_s = time.monotonic() + 60 * config.minutes
     step = start
     for step in _progress(start, config.steps, folder.name):
@@ -117,13 +137,19 @@ def _train(recipe: Recipe, folder: Path, config: LoopConfig, start: int, records
         _require_finite(metrics, step, folder)
         if records is not None:
             records.add(step, metrics)
-        late = time.monotonic() >= deadline_s
-        if math.isfinite(deadline_s) and parallel.decided_by_first(late, recipe.device):
+        if is_interrupted() or _is_late(deadline_s, recipe.device):
             break
-    reached = min(step + 1, config.steps) if start < config.steps else start
-    if records is not None:
-        records.close(reached)
-    return reached
+    return min(step + 1, config.steps) if start < config.steps else start
+
+
+def _is_late(deadline_s: float, device: torch.device) -> bool:
+    """Return what the first process's clock says, so that all stop after the same step."""
+    late = time.monotonic() >= deadline_s
+    return math.isfinite(deadline_s) and parallel.decided_by_first(late, device)
+
+
+def _never() -> bool:
+    return False
 
 
 class _Records:

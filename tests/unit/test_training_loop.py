@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ModelCorrupt, NanOutput, OutputError, SpecError
+from engine.errors import Cancelled, ModelCorrupt, NanOutput, OutputError, SpecError
 from engine.training.batches import BatchSampler, step_generator, with_floor_noise
 from engine.training.draws import Draws
 from engine.training.ema import Ema
-from engine.training.loop import LoopConfig, Metrics, Parts, save, train
+from engine.training.loop import LoopConfig, Metrics, Parts, resume, save, train
 from engine.training.optimise import Optimiser, OptimiserConfig
 from tests.unit.small_disks import files_of_at_most
 
@@ -31,8 +33,14 @@ class LineRecipe(Parts):
             [self.network], OptimiserConfig(learning_rate=0.05, warmup_steps=5, steps=100)
         )
         self._parts = {"network": self.network, "ema": self.ema, "optimiser": self.optimiser}
+        self._actions: dict[int, Callable[[], None]] = {}
+
+    def at(self, step: int, action: Callable[[], None]) -> None:
+        """Do something in the midst of a step."""
+        self._actions[step] = action
 
     def train_step(self, step: int) -> Metrics:
+        self._actions.get(step, lambda: None)()
         x = torch.randn(8, 3, generator=step_generator(7, step))
         loss = (self.network(x)[:, 0] - x.sum(dim=1)).pow(2).mean()
         self.optimiser.step(loss, step)
@@ -54,6 +62,39 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
         pieces = LineRecipe()
         assert train(pieces, tmp_path / "pieces", LoopConfig(steps=stop)) == stop
     assert torch.equal(_weights(whole), _weights(pieces))
+
+
+@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_is_wished_for_loses_no_step(wish: signal.Signals, tmp_path: Path) -> None:
+    whole, pieces, stopped = LineRecipe(), LineRecipe(), LineRecipe()
+    train(whole, tmp_path / "whole", LoopConfig(steps=30))
+    before = signal.getsignal(wish)
+    stopped.at(7, lambda: signal.raise_signal(wish))
+    with pytest.raises(Cancelled, match="Stopped after step 8"):
+        train(stopped, tmp_path / "pieces", LoopConfig(steps=30))
+    assert signal.getsignal(wish) is before
+    assert train(pieces, tmp_path / "pieces", LoopConfig(steps=30)) == 30
+    assert torch.equal(_weights(whole), _weights(pieces))
+
+
+def test_a_second_wish_ends_at_once_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    recipe, resumed = LineRecipe(), LineRecipe()
+    train(LineRecipe(), tmp_path, LoopConfig(steps=5))
+
+    def wish_twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    recipe.at(7, wish_twice)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path, LoopConfig(steps=30))
+    assert resume(resumed, tmp_path) == 5
+
+
+def test_a_wish_in_the_last_step_comes_too_late(tmp_path: Path) -> None:
+    recipe = LineRecipe()
+    recipe.at(29, lambda: signal.raise_signal(signal.SIGINT))
+    assert train(recipe, tmp_path, LoopConfig(steps=30)) == 30
 
 
 def test_training_lowers_the_loss_and_writes_it_down(tmp_path: Path) -> None:
