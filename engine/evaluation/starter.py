@@ -25,7 +25,10 @@ STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognition:
-    """Shares of clips whose prompted concept the judge names, first or among its first five."""
+    """Shares of clips whose prompted concept the judge names, first or among its first five.
+
+    named_instead has of each concept that was missed what it was taken for most often.
+    """
 
     generated: float
     generated_top5: float
@@ -35,6 +38,7 @@ class Recognition:
     concepts: int
     clips: int
     by_concept: dict[str, float]
+    named_instead: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +115,7 @@ def recognition(
         concepts=len(names),
         clips=len(target_N),
         by_concept=_by_concept(hits_N, names),
+        named_instead=_named_instead(logits_NK.argmax(dim=1), target_N, names),
     )
 
 
@@ -260,6 +265,15 @@ def _clip_frames(bundle: Bundle, store: Clips) -> int:
 def _by_concept(hits_N: Tensor, names: Sequence[str]) -> dict[str, float]:
     shares_K = hits_N.unflatten(0, (len(names), -1)).mean(dim=1)
     return {name: round(share.item(), 3) for name, share in zip(names, shares_K, strict=True)}
+
+
+def _named_instead(named_N: Tensor, target_N: Tensor, names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for place, name in enumerate(names):
+        wrong_N = named_N[(target_N == place) & (named_N != place)]
+        if len(wrong_N):
+            found[name] = names[int(wrong_N.mode().values)]
+    return found
 
 
 def _plain(config: SamplingConfig) -> dict[str, object]:

@@ -14,10 +14,11 @@ import torch
 from engine.errors import EngineError, error_line
 from engine.evaluation import throughput_page
 from engine.evaluation.classifier import ClassifierRecipe
+from engine.evaluation.model_page import read_journals, write_model_page
 from engine.evaluation.parts import measure_vae, measure_vocoder
 from engine.evaluation.sampling import SamplingConfig
 from engine.evaluation.starter import report
-from engine.models.bundle import save_bundle
+from engine.models.bundle import load_bundle, save_bundle
 from engine.training import parallel
 from engine.training.call import MAX_FILE_BYTES, STARTER_RUN, Call, require_replaceable, with_project
 from engine.training.config import ProjectConfig
@@ -126,8 +127,18 @@ def export(project: Project, name: str, licence: str, per_concept: int, guidance
     bundle = project.bundle(name, licence)
     config = SamplingConfig(guidance=guidance)
     figures = report(bundle, project.classifier(), project.held_out, per_concept, config)
-    card = save_bundle(into, bundle, replace(bundle.card, metrics=figures), max_file_bytes=MAX_FILE_BYTES)
-    click.echo(json.dumps(card.metrics, indent=2))
+    saved = save_bundle(into, bundle, replace(bundle.card, metrics=figures), max_file_bytes=MAX_FILE_BYTES)
+    click.echo(json.dumps(saved.metrics, indent=2))
+
+
+@main.command()
+@click.argument("model", type=Path)
+@click.option("--page", type=Path, default=Path("docs/results/starter.md"), show_default=True)
+@with_project
+def card(project: Project, model: Path, page: Path) -> None:
+    """Write a page on a MODEL that was exported: figures, curves of its training, spectrograms, failures."""
+    write_model_page(page, load_bundle(model), read_journals(project.folder), project.held_out)
+    click.echo(page)
 
 
 main.add_command(finetune)

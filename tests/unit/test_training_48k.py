@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from scipy.signal import periodogram
 
 from engine.audio.io import AudioClip
@@ -96,7 +97,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, one_thread_throughout: None) -
     fits = [("fit", name) for name in ("vae", "vocoder", "clap")]
     rest = [("latents",), ("fit", "ldm"), ("fit", "classifier")]
     export = ("export", "--name", "wide", "--per-concept", "1", "--into", str(folder / "wide"))
-    for command in (*fits, *rest, export):
+    card = ("card", str(folder / "wide"), "--page", str(folder / "docs" / "results" / "wide.md"))
+    for command in (*fits, *rest, export, card):
         result = CliRunner().invoke(main, [*common, *command], catch_exceptions=False)
         assert result.exit_code == 0, result.output
     return folder
@@ -184,6 +186,16 @@ def test_a_mel_that_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"band 0.0..9000.0 Hz must lie below half the sample rate"):
         load_project(path)
     assert ProjectConfig().mel == MelConfig()
+
+
+def test_a_page_tells_and_shows_what_came_out(run: Path) -> None:
+    text = (run / "docs" / "results" / "wide.md").read_text()
+    assert text.startswith("# The model wide\n")
+    assert "one of 4 sounds; 4 clips were generated, with dpmpp_2m, 20 steps" in " ".join(text.split())
+    for stem in ("best", "worst", "curves"):
+        assert f"](../images/results/wide_{stem}.png)" in text
+        with Image.open(run / "docs" / "images" / "results" / f"wide_{stem}.png") as image:
+            assert image.width > 300 and len(image.convert("L").getcolors(256) or ()) > 8
 
 
 def test_figures_are_written_down(run: Path) -> None:

@@ -317,7 +317,7 @@ class _Killed:
     """A recipe whose process ends in the middle of a step."""
 
     def __init__(self, recipe: Recipe, at_step: int) -> None:
-        self._recipe, self._at_step = recipe, at_step
+        self._recipe, self._at_step, self.device = recipe, at_step, recipe.device
         self.state_dict, self.load_state_dict = recipe.state_dict, recipe.load_state_dict
 
     def train_step(self, step: int) -> Metrics:
