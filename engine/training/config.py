@@ -50,7 +50,7 @@ def load_project(path: Path) -> ProjectConfig:
         data = tomllib.loads(path.read_text())
         _require_no_old_key(data)
         known = get_type_hints(ProjectConfig)
-        _require_known(data, known, "a section")
+        _require_known(data, known, "a section", inside="")
         return ProjectConfig(**{name: _section(name, known[name], value) for name, value in data.items()})
     except (OSError, tomllib.TOMLDecodeError, dacite.DaciteError, ValueError) as error:
         raise SpecError(f"{path} is not a usable training project: {error}.") from error
@@ -60,17 +60,19 @@ def _section(name: str, kind: type, values: object) -> Any:
     try:
         if not isinstance(values, dict):
             raise ValueError("it has to be a section")
-        _require_known(values, get_type_hints(kind), "a key")
+        _require_known(values, get_type_hints(kind), "a key", inside=f"{name}.")
         return dacite.from_dict(kind, values, dacite.Config(strict=True, cast=[tuple, Enum]))
     except (dacite.DaciteError, ValueError) as error:
         raise ValueError(f"[{name}] {error}") from error
 
 
-def _require_known(values: Mapping[str, object], known: Mapping[str, object], kind: str) -> None:
+def _require_known(
+    values: Mapping[str, object], known: Mapping[str, object], kind: str, *, inside: str
+) -> None:
     """Name what stands at a wrong place, with the places there are, and the section that has such a key."""
     for name in values.keys() - known.keys():
         homes = [section for section, of in known.items() if is_dataclass(of) and name in get_type_hints(of)]
-        hint = f"it belongs into .{homes[0]}]" if homes else f"there are {', '.join(known)}"
+        hint = f"it belongs into [{inside}{homes[0]}]" if homes else f"there are {', '.join(known)}"
         raise ValueError(f"{name} is not {kind}; {hint}")
 
 

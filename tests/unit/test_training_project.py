@@ -128,7 +128,7 @@ def test_latents_of_encoders_that_trained_on_are_refused(
     ("text", "told"),
     [
         ("[vea]\n", "vea is not a section; there are store, mel, data"),
-        ("[vae]\nsteps = 60\n", r"\[vae\] steps is not a key; it belongs into .optimiser\]"),
+        ("[vae]\nsteps = 60\n", r"\[vae\] steps is not a key; it belongs into \[vae.optimiser\]"),
         ("[vae]\nbatch = 0\n", r"\[vae\] batch is 0, and has to be 1 or more"),
         ("[ldm]\naccumulate = 0\n", r"\[ldm\] accumulate is 0"),
         ("[vae.optimiser]\nlearning_rate = nan\n", r"\[vae\] learning_rate is nan, and has to be above 0"),
