@@ -37,13 +37,14 @@ class MelFrontEnd(nn.Module):
         Needs more samples than are reflected (432 at 16 kHz).
         """
         with torch.autocast(audio_BS.device.type, enabled=False):
-            mel_BTM = self._magnitude(audio_BS.float()) @ self.filters_FM
+            mel_BTM = self.spectrum(audio_BS.float()).abs().transpose(1, 2) @ self.filters_FM
         return mel_BTM.clamp(min=MAGNITUDE_FLOOR).log()
 
-    def _magnitude(self, audio_BS: Tensor) -> Tensor:
+    def spectrum(self, audio_BS: Tensor) -> Tensor:
+        """Return the complex spectrum (B, F, T) whose magnitudes the mel is made of."""
         pad = self.config.padding_samples
         padded_BS = F.pad(audio_BS[:, None], (pad, pad), mode="reflect")[:, 0]
-        spectrum_BFT = torch.stft(
+        return torch.stft(
             padded_BS,
             self.config.n_fft,
             self.config.hop_samples,
@@ -51,4 +52,3 @@ class MelFrontEnd(nn.Module):
             center=False,
             return_complex=True,
         )
-        return spectrum_BFT.abs().transpose(1, 2)

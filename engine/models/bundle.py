@@ -27,12 +27,12 @@ from engine.models.clap_text import TextOnlyClap, without_audio_tower
 from engine.models.files import replacing, sha256_of, writing
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
+from engine.models.mel_matching import VocoderNetwork, matched, unmatched
 from engine.models.unet import UNet, UNetConfig
 from engine.models.vae import Vae, VaeConfig
 from engine.models.vocoder import Vocoder
 from engine.models.weights import assign_weights, build_empty, read_weights, write_weights
 
-VocoderNetwork = HifiGan | IstftVocoder
 DEBUG_CONFIGS = ModelConfigs(
     mel=MelConfig(mel_bins=32),
     vae=VaeConfig(base_channels=4, channel_mult=(1, 2, 2), res_blocks=1, latent_channels=4),
@@ -99,13 +99,14 @@ def assemble_bundle(card: ModelCard, networks: Networks, tokenizer: Tokenizer) -
     """Join trained networks with what the card alone defines."""
     for network in networks.components().values():
         network.eval().requires_grad_(False)
+    mel = MelFrontEnd(card.configs.mel)
     provider = TransformersClap if card.clap_hears else TextOnlyClap
     return Bundle(
         card=card,
-        mel=MelFrontEnd(card.configs.mel),
+        mel=mel,
         vae=networks.vae,
         unet=networks.unet,
-        vocoder=networks.vocoder,
+        vocoder=matched(networks.vocoder, mel, card.configs.mel_matching),
         clap=provider(networks.clap, tokenizer),
         schedule=NoiseSchedule.from_config(card.configs.schedule),
         scale_factor=card.scale_factor,
@@ -187,8 +188,9 @@ def debug_tokenizer() -> Tokenizer:
 
 
 def _networks_of(bundle: Bundle) -> Networks:
-    assert isinstance(bundle.clap, TransformersClap) and isinstance(bundle.vocoder, VocoderNetwork)
-    return Networks(unet=bundle.unet, vae=bundle.vae, vocoder=bundle.vocoder, clap=bundle.clap.model)
+    assert isinstance(bundle.clap, TransformersClap)
+    vocoder = unmatched(bundle.vocoder)
+    return Networks(unet=bundle.unet, vae=bundle.vae, vocoder=vocoder, clap=bundle.clap.model)
 
 
 @torch.no_grad()

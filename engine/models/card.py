@@ -8,12 +8,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.audio.mel_scale import MelConfig
+from engine.audio.mel_scale import MelConfig, MelPadding
 from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.models.clap import ClapConfig
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
+from engine.models.mel_matching import MelMatchingConfig
 from engine.models.unet import UNetConfig
 from engine.models.vae import VaeConfig
 from engine.strict_json import Variants, decode, encode, parse_json
@@ -37,6 +38,7 @@ class ModelConfigs:
     vocoder: VocoderConfig = field(default_factory=HifiGanConfig)
     clap: ClapConfig = field(default_factory=ClapConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    mel_matching: MelMatchingConfig = field(default_factory=MelMatchingConfig)
 
     def __post_init__(self) -> None:
         if self.unet.in_channels != self.vae.latent_channels:
@@ -53,6 +55,10 @@ class ModelConfigs:
             raise ValueError("vocoder and mel differ in mel_bins or hop_samples")
         if self.mel.mel_bins % self.vae.ratio:
             raise ValueError(f"mel.mel_bins {self.mel.mel_bins} is not a multiple of the VAE's ratio")
+        if self.mel_matching.passes and self.mel.padding is not MelPadding.TRAINING:
+            raise ValueError(
+                "mel_matching.passes needs mel.padding training: it gives one frame for each hop"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

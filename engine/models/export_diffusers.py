@@ -9,7 +9,6 @@ from typing import Any
 
 import safetensors.torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from torch import nn
 
 from engine.models.bundle import Bundle
 from engine.models.clap import ClapConfig, TransformersClap
@@ -28,6 +27,7 @@ from engine.models.export_limits import ROOM_HINT, Layout, norm_groups, require_
 from engine.models.files import replacing, require_room, writing
 from engine.models.hifigan import HifiGanConfig
 from engine.models.keymaps import unet_to_diffusers, vae_to_diffusers, vocoder_to_transformers
+from engine.models.mel_matching import unmatched
 from engine.models.note import NOTE_FILE, note_of
 from engine.models.unet import UNetConfig
 from engine.models.vae import VaeConfig
@@ -91,11 +91,11 @@ def pipeline_configs(bundle: Bundle) -> dict[str, Values]:
 
 def _states(bundle: Bundle) -> Iterator[tuple[str, State]]:
     configs = bundle.card.configs
-    assert isinstance(bundle.clap, TransformersClap) and isinstance(bundle.vocoder, nn.Module)
+    assert isinstance(bundle.clap, TransformersClap)
     assert isinstance(configs.vocoder, HifiGanConfig)
     yield "unet", unet_to_diffusers(bundle.unet.state_dict(), configs.unet)
     yield "vae", vae_to_diffusers(bundle.vae.state_dict(), configs.vae)
-    yield "vocoder", vocoder_to_transformers(bundle.vocoder.state_dict(), configs.vocoder)
+    yield "vocoder", vocoder_to_transformers(unmatched(bundle.vocoder).state_dict(), configs.vocoder)
     clap, left_out = bundle.clap.model.state_dict(), (*AUDIO_TOWER, "logit_scale")
     yield "text_encoder", {name: tensor for name, tensor in clap.items() if not name.startswith(left_out)}
 

@@ -18,6 +18,7 @@ from engine.models.companions import State
 from engine.models.export_laion import laion_state
 from engine.models.export_limits import ROOM_HINT, Layout, require_plain_parts, require_told
 from engine.models.files import replacing_file, require_room, writing
+from engine.models.mel_matching import unmatched
 from engine.models.note import CARD_KEY, TOKENIZER_KEY, note_of
 from engine.models.original import (
     CLAP_PREFIXES,
@@ -55,11 +56,11 @@ def original_state(bundle: Bundle) -> State:
     Raises SpecError where the layout has no place for a part of the bundle.
     """
     require_plain_parts(bundle, Layout.ORIGINAL)
-    assert isinstance(bundle.clap, TransformersClap) and isinstance(bundle.vocoder, torch.nn.Module)
+    assert isinstance(bundle.clap, TransformersClap)
     parts = {
         "unet": bundle.unet.state_dict(),
         "vae": bundle.vae.state_dict(),
-        "vocoder": bundle.vocoder.state_dict(),
+        "vocoder": unmatched(bundle.vocoder).state_dict(),
         "clap": laion_state(bundle.clap.model, bundle.card.configs.clap),
     }
     buffers = _schedule_buffers(bundle.schedule)

@@ -21,6 +21,7 @@ from engine.diffusion.windows import WindowPlan, plan_windows
 from engine.models.bundle import Bundle
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import EMBED_KERNEL, IstftVocoder, IstftVocoderConfig
+from engine.models.mel_matching import MelMatched
 from engine.models.vocoder import Vocoder
 
 # More of it made the starter no better: seams are as smooth as everything else.
@@ -126,6 +127,8 @@ def mel_between(bundle: Bundle, audio_BS: Tensor, start: int, stop: int) -> Tens
 
 def reach_frames(vocoder: Vocoder) -> int:
     """Return how many mel frames before and after a frame its audio depends on, at most."""
+    if isinstance(vocoder, MelMatched):
+        return vocoder.reach_frames + reach_frames(vocoder.network)
     if isinstance(vocoder, IstftVocoder):
         return _istft_reach(vocoder.config)
     return _hifigan_reach(vocoder.config) if isinstance(vocoder, HifiGan) else AMPLE_FRAMES

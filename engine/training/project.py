@@ -183,6 +183,7 @@ class Project:
                 vocoder=self.config.vocoder.network,
                 clap=self.config.clap.network,
                 schedule=self.config.schedule,
+                mel_matching=self.config.mel_matching,
             ),
             training=self._history(),
         )

@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 from engine.errors import ModelCorrupt, SpecError
 from engine.models.bundle import Bundle, load_bundle
 from engine.models.clap import TransformersClap
+from engine.models.mel_matching import unmatched
 from engine.training.ema import Ema
 from engine.training.latents import weights_digest
 from engine.training.loop import CHECKPOINT, Recipe, save
@@ -55,7 +56,8 @@ def begin_from(recipe: Averaged, stage: str, folder: Path, model_folder: Path) -
 
 def trained_network(bundle: Bundle, stage: str) -> nn.Module:
     """Return the network of a model that a stage trains; SpecError where no model holds one."""
-    networks: dict[str, object] = {"vae": bundle.vae, "vocoder": bundle.vocoder, "ldm": bundle.unet}
+    vocoder = unmatched(bundle.vocoder)
+    networks: dict[str, object] = {"vae": bundle.vae, "vocoder": vocoder, "ldm": bundle.unet}
     if isinstance(bundle.clap, TransformersClap):
         networks["clap"] = bundle.clap.model
     network = networks.get(stage)

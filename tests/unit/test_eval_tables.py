@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from engine.evaluation.tables.sounds import held_out_sounds
 from engine.evaluation.tables.steps import steps_table
 from engine.evaluation.tables.strength import strength_table
 from engine.evaluation.tables.verdicts import Direction, direction_of
+from engine.models.mel_matching import MelMatchingConfig
 from engine.types import Region, RenderSpec, SamplerName, Task
 from tests.unit import bundles
 
@@ -124,6 +126,14 @@ def test_other_clips_have_other_trials(tmp_path: Path) -> None:
     same, again = bench(tmp_path), bench(tmp_path)
     other = Bench(bundle=bundles.debug(), sounds=sounds(1), others=sounds(5), folder=tmp_path)
     assert same.cache.path({}) == again.cache.path({}) != other.cache.path({})
+
+
+def test_another_card_for_the_same_weights_has_other_trials(tmp_path: Path) -> None:
+    plain = bench(tmp_path)
+    configs = replace(plain.bundle.card.configs, mel_matching=MelMatchingConfig(passes=2))
+    card = replace(plain.bundle.card, configs=configs)
+    other = replace(plain, bundle=replace(plain.bundle, card=card))
+    assert plain.cache.path({}) != other.cache.path({})
 
 
 def test_a_set_is_no_distance_from_itself_and_fd_is_that_of_the_reports(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from engine.models.export import export_model
 from engine.models.export_limits import Layout
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
+from engine.models.mel_matching import MelMatchingConfig
 from engine.models.note import CARD_KEY, NOTE_FILE, TOKENIZER_KEY
 from engine.render import render
 from engine.types import RenderSpec, SamplerSpec, Task
@@ -113,6 +114,11 @@ def test_what_is_left_out_is_told(saved: Path, layout: Layout, tmp_path: Path) -
 FOREIGN_PARTS = {
     "istft": (lambda c: replace(c, vocoder=IstftVocoderConfig()), "inverse-STFT", "od"),
     "noisiest": (lambda c: with_schedule(c, noisiest=0.9), r"noisiest 0.9 \(readers take 1.0\)", "od"),
+    "passes": (
+        lambda c: replace(c, mel_matching=MelMatchingConfig(passes=2)),
+        r"mel_matching.passes 2 \(readers take 0\)",
+        "od",
+    ),
     "digits": (lambda c: with_schedule(c, start=0.001_234_567_8), "schedule.start 0.00123", "o"),
     "unet groups": (
         lambda c: with_unet(c, norm_groups=8),

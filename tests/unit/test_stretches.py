@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from engine.audio.mel import MelFrontEnd
 from engine.audio.mel_scale import MelConfig, MelPadding
 from engine.models.bundle import DEBUG_CONFIGS, Bundle, debug_bundle
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
+from engine.models.mel_matching import MelMatched
 from engine.models.stretches import (
     Stretches,
     decode_long,
@@ -154,6 +156,26 @@ def test_a_vocoder_reaches_no_further_than_said(config: HifiGanConfig | IstftVoc
     assert float(difference_S[:hop].max()) < 1e-6 > float(difference_S[-hop:].max())
     moved = difference_S.view(-1, hop).amax(1) > 1e-6
     assert int(moved.sum()) > reach / 2, "the reach is far more than there is"
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+@pytest.mark.parametrize("lengths", [(100, 100, 100), (7, 1, 1, 200, 3, 88), (299, 1)])
+def test_a_vocoder_and_its_passes_in_stretches_are_the_same_as_at_once(
+    passes: int, lengths: tuple[int, ...]
+) -> None:
+    network = vocoder_of(ISTFT)
+    assert isinstance(network, IstftVocoder)
+    vocoder = MelMatched(network, MelFrontEnd(MelConfig(mel_bins=8)), passes)
+    mel_BTM = torch.randn(2, 300, 8, generator=torch.Generator().manual_seed(0)) - 2.0
+    pieces = list(vocoded(vocoder, mel_BTM.split(lengths, dim=1)))
+    assert relative_error(torch.cat(pieces, dim=1), vocoder(mel_BTM)) < 1e-5
+
+
+def test_each_pass_after_a_vocoder_reaches_as_far_as_two_windows_overlap() -> None:
+    network = vocoder_of(ISTFT)
+    assert isinstance(network, IstftVocoder)
+    vocoder = MelMatched(network, MelFrontEnd(MelConfig(mel_bins=8)), 2)
+    assert reach_frames(vocoder) == reach_frames(network) + 2 * 6
 
 
 def test_released_vocoders_reach_less_than_half_a_second() -> None:

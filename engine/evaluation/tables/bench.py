@@ -19,6 +19,8 @@ from engine.errors import ModelMissing
 from engine.evaluation.sampling import BATCH
 from engine.evaluation.tables.cache import Arrays, TrialCache
 from engine.models.bundle import Bundle
+from engine.models.card import VOCODERS
+from engine.strict_json import encode
 
 # How sure CLAP's opinions are: a cosine is multiplied by this before the softmax, about as in its training.
 OPINION_SCALE = 20.0
@@ -66,8 +68,9 @@ class Bench:
     @cached_property
     def cache(self) -> TrialCache:
         card = self.bundle.card
-        about = {"version": _CACHE_VERSION, "model": card.name, "files": dict(card.files), "seed": self.seed}
-        return TrialCache(self.folder, about | {"sounds": self.sounds.digest})
+        model = {"model": card.name, "files": dict(card.files), "configs": encode(card.configs, VOCODERS)}
+        about = {"version": _CACHE_VERSION, **model, "seed": self.seed, "sounds": self.sounds.digest}
+        return TrialCache(self.folder, about)
 
     @cached_property
     def true_ND(self) -> np.ndarray:
