@@ -92,9 +92,10 @@ def write_model_page(path: Path, bundle: Bundle, journals: Sequence[Journal], he
 
 
 def read_journals(folder: Path) -> tuple[Journal, ...]:
-    """Return the journals of the networks that trained in a folder."""
+    """Return the journals of the networks that trained in a folder, those long enough to be a line."""
     paths = {run: folder / run / "metrics.csv" for run in _LOWERED}
-    return tuple(_journal(path, *_LOWERED[run]) for run, path in paths.items() if path.is_file())
+    journals = [_journal(path, *_LOWERED[run]) for run, path in paths.items() if path.is_file()]
+    return tuple(journal for journal in journals if len(journal.points) > 1)
 
 
 def named(card: ModelCard) -> tuple[Named, ...]:

@@ -45,7 +45,7 @@ class Strip:
 
 def curves_png(rows: Rows, setups: Sequence[Setup], default: Trial) -> bytes:
     """Draw the similarity to the prompt over each kept measure, a line for each setup."""
-    figure, axes = panel_grid(len(KEPT))
+    figure, axes = panel_grid(len(KEPT) + 1)
     for axis, kept in zip(axes, KEPT, strict=False):
         _draw_plane(axis, rows, [curve(rows, setup, kept) for setup in setups], kept, default)
     draw_legend(figure, axes[0], axes[len(KEPT) :])
@@ -59,7 +59,7 @@ def strengths_png(
     sets: Mapping[str, Mapping[Trial, float]],
 ) -> bytes:
     """Draw measures over strength with 95 % bands, and distances of sets, a line for each setup."""
-    figure, axes = panel_grid(len(measures) + len(sets))
+    figure, axes = panel_grid(len(measures) + len(sets) + 1)
     for axis, measure in zip(axes, measures, strict=False):
         label_axes(axis, "strength", measure.title)
         for setup in setups:
@@ -152,18 +152,20 @@ def _draw_mel(axis: Axes, audio_S: np.ndarray, rate_hz: int) -> None:
 
 
 def panel_grid(panels: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a panel for each, and one at least that is left for the legend."""
-    lines = panels // _COLUMNS + 1
+    """Return a figure with so many panels at least."""
+    lines = -(-panels // _COLUMNS)
     figure = Figure(figsize=(4.0 * _COLUMNS, 3.2 * lines), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, list(figure.subplots(lines, _COLUMNS, squeeze=False).flat)
 
 
 def draw_legend(figure: Figure, axis: Axes, spare: Sequence[Axes]) -> None:
+    """Tell an axis's lines apart in the first spare panel; a single one needs no telling, and no panel."""
     handles, labels = axis.get_legend_handles_labels()
     for one in spare:
         one.set_axis_off()
-    spare[0].legend(handles, labels, loc="center left", frameon=False, fontsize=9)
+    if len(handles) > 1:
+        spare[0].legend(handles, labels, loc="center left", frameon=False, fontsize=9)
 
 
 def label_axes(axis: Axes, below: str, beside: str) -> None:

@@ -76,8 +76,10 @@ def test_a_card_without_figures_is_refused() -> None:
         named(debug_bundle().card)
 
 
-def test_journals_are_those_of_the_networks_that_trained(tmp_path: Path) -> None:
+def test_journals_are_those_of_the_networks_that_trained_for_more_than_one_line(tmp_path: Path) -> None:
     (tmp_path / "ldm").mkdir()
     write_text(tmp_path / "ldm" / "metrics.csv", "elapsed_s,step,weighted\n60,10,0.5\n60,20,\n60,30,0.25\n")
+    (tmp_path / "clap").mkdir()
+    write_text(tmp_path / "clap" / "metrics.csv", "elapsed_s,step,loss\n60,1,0.9\n")
     (journal,) = read_journals(tmp_path)
     assert journal.points == ((10, 0.5), (30, 0.25))

@@ -28,7 +28,8 @@ class Chart:
 
 
 def charts_png(charts: Sequence[Chart]) -> bytes:
-    figure, axes = panel_grid(len(charts))
+    is_single = len(charts[0].curves) + len(charts[0].levels) == 1
+    figure, axes = panel_grid(len(charts) + (not is_single))
     for axis, chart in zip(axes, charts, strict=False):
         _draw(axis, chart)
     draw_legend(figure, axes[0], axes[len(charts) :])
