@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import torch
 
+from engine.audio.mel import MelFrontEnd
 from engine.errors import EngineError, error_line
 from engine.evaluation import throughput_page
 from engine.evaluation.classifier import ClassifierRecipe
@@ -19,6 +20,7 @@ from engine.evaluation.parts import measure_vae, measure_vocoder
 from engine.evaluation.sampling import SamplingConfig
 from engine.evaluation.starter import report
 from engine.models.bundle import load_bundle, save_bundle
+from engine.models.mel_matching import matched
 from engine.training import parallel
 from engine.training.call import MAX_FILE_BYTES, STARTER_RUN, Call, require_replaceable, with_project
 from engine.training.config import ProjectConfig
@@ -110,7 +112,8 @@ def measure(project: Project, stage: str, clips: int, judge_folder: Path | None)
     if stage == "vae":
         figures = measure_vae(project.vae(), judge, project.held_out, clips)
     else:
-        figures = measure_vocoder(project.vocoder(), judge, project.held_out, clips)
+        vocoder = matched(project.vocoder(), MelFrontEnd(project.config.mel), project.config.mel_matching)
+        figures = measure_vocoder(vocoder, judge, project.held_out, clips)
     click.echo(json.dumps(asdict(figures), indent=2))
 
 
