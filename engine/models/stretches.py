@@ -1,7 +1,7 @@
 """Audio of any length through VAE and vocoder, stretch after stretch, in memory that does not grow with it.
 
 The VAE's norms and attention look at all they are given, and serve best what is as long as the clips
-they were trained on: on 20 s of music the starter's reconstruction errs by 0.40 (mean log-mel
+they were trained on: on 20 s of music an earlier starter's reconstruction erred by 0.40 (mean log-mel
 difference) in stretches of its 2.56 s, by 1.16 as a whole. Neighbours are faded into each other. The
 vocoder looks only so far, and each of its stretches gets that much context.
 

@@ -72,7 +72,8 @@ def test_a_presets_networks_fit_each_other(name: str) -> None:
         schedule=config.schedule,
     )
     assert config.vae.crop_frames % config.vae.network.ratio == 0
-    assert config.vae.precision is Precision.BFLOAT16
+    # The processors that the starter was trained on multiply at half the rate in bfloat16.
+    assert config.vae.precision is (Precision.FLOAT32 if name == "starter" else Precision.BFLOAT16)
 
 
 @pytest.mark.parametrize(
