@@ -13,7 +13,7 @@ from engine.audio.level import in_blocks
 from engine.audio.own_part import LATENTS, read_bound, samples_sha256
 from engine.audio.recipe import Recipe, find_recipe
 from engine.errors import BadJson, EngineError, ModelMissing
-from engine.models.card import read_card
+from engine.models.card import read_card, settings_digest
 from engine.models.store import model_folder
 from engine.outputs import take_spec
 from engine.spec_json import spec_from_dict, spec_to_dict
@@ -96,7 +96,7 @@ def _context_s(facts: Mapping[str, object]) -> float:
 
 
 def _model(spec: RenderSpec, recipe: Recipe) -> Finding:
-    """Compare the files of the models, by their sums, with those that made the take."""
+    """Compare the models' files and settings, by their sums, with those that made the take."""
     found = [
         _one_model(spec.model, recipe.get("model")),
         _one_model(spec.highs_model, recipe.get("highs_model")),
@@ -105,8 +105,7 @@ def _model(spec: RenderSpec, recipe: Recipe) -> Finding:
 
 
 def _one_model(name: str, facts: object) -> Finding:
-    files = facts.get("files") if isinstance(facts, Mapping) else None
-    if not files:
+    if not isinstance(facts, Mapping) or not facts.get("files"):
         return Finding.NONE
     try:
         card = read_card(model_folder(name))
@@ -114,7 +113,10 @@ def _one_model(name: str, facts: object) -> Finding:
         return Finding.MISSING
     except EngineError:
         return Finding.CHANGED
-    return Finding.SAME if card.files == files else Finding.CHANGED
+    # Recipes of before tell of the files alone.
+    settings = settings_digest(card)
+    is_same = card.files == facts["files"] and facts.get("settings", settings) == settings
+    return Finding.SAME if is_same else Finding.CHANGED
 
 
 _WORST = (Finding.MISSING, Finding.CHANGED, Finding.SAME)

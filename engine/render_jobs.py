@@ -18,6 +18,7 @@ from engine.errors import BadJson, Cancelled
 from engine.finishing import Finished, Finisher
 from engine.model_jobs import run_models
 from engine.models.bundle import Bundle, debug_bundle, load_bundle
+from engine.models.card import settings_digest
 from engine.models.store import model_folder
 from engine.outputs import Making, write_preview, write_take
 from engine.render import Preview, Progress, RenderedTake, TakeDropped, render
@@ -216,7 +217,12 @@ def _written(
 
 def _model_facts(bundle: Bundle) -> dict[str, object]:
     card = bundle.card
-    return {"name": card.name, "licence": card.licence, "files": card.files}
+    return {
+        "name": card.name,
+        "licence": card.licence,
+        "files": card.files,
+        "settings": settings_digest(card),
+    }
 
 
 def _needed_bytes(spec: RenderSpec, clip: AudioClip | None) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.audio.mel_scale import MelConfig, MelPadding
 from engine.diffusion.schedule import ScheduleConfig
@@ -107,6 +109,15 @@ def require_plain_name(name: str, key: str) -> None:
         raise ValueError(f"{key} {name!r:.60} is not a plain name of letters, digits, '.', '_' and '-'")
 
 
+def settings_digest(card: ModelCard) -> str:
+    """Return the SHA-256 of all but the weights that decides how a model sounds.
+
+    What is as by default does not count, so that a card keeps its digest when cards learn a further key.
+    """
+    told = {"canvas_s": card.canvas_s, "scale_factor": card.scale_factor, "configs": _chosen(card.configs)}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def card_to_json(card: ModelCard) -> str:
     """Return the card as readable JSON."""
     return json.dumps(encode(card, VOCODERS), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -135,6 +146,16 @@ def read_card(folder: Path) -> ModelCard:
     except UnicodeDecodeError as error:
         raise ModelCorrupt(f"{path} is not a usable model card: it is not UTF-8.", _HINT) from error
     return card_from_json(text, str(path))
+
+
+def _chosen(config: Any) -> dict[str, object]:
+    default = type(config)()
+    values = {item.name: getattr(config, item.name) for item in fields(config)}
+    return {
+        name: _chosen(value) if is_dataclass(value) else value
+        for name, value in values.items()
+        if value != getattr(default, name)
+    }
 
 
 def _require_version(value: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from engine.models.card import (
     card_to_json,
     read_card,
     require_plain_name,
+    settings_digest,
 )
 from engine.models.clap import ClapConfig
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
+from engine.models.mel_matching import MelMatchingConfig
 from engine.models.unet import UNetConfig
 from engine.models.vae import VaeConfig
 from engine.types import Task
@@ -169,3 +172,22 @@ def test_a_folder_without_a_card_holds_no_model(tmp_path: Path) -> None:
 def test_names_that_could_leave_a_folder_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="plain name"):
         require_plain_name(name, "name")
+
+
+def test_settings_are_told_apart_by_what_a_render_hears_alone() -> None:
+    card = CARDS[1]
+    heard = [
+        card,
+        replace(card, scale_factor=0.5),
+        replace(card, canvas_s=5.12),
+        replace(card, configs=replace(card.configs, mel_matching=MelMatchingConfig(passes=1))),
+        replace(card, configs=replace(card.configs, vocoder=replace(card.configs.vocoder, n_fft=320))),
+    ]
+    assert len({settings_digest(one) for one in heard}) == len(heard)
+    unheard = replace(card, name="other", licence="unknown", files={}, metrics={"fd": 1.0}, tasks=tuple(Task))
+    assert settings_digest(unheard) == settings_digest(card)
+
+
+def test_settings_that_are_as_by_default_do_not_count() -> None:
+    """A key that cards learn later must leave the recipes of before as they are."""
+    assert settings_digest(CARDS[0]) == "f94a050bdbd890338f27b9ee949a825c175af3f44c9004d9e99df530e4dd2183"

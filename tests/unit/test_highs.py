@@ -19,6 +19,7 @@ from engine.audio.mel_scale import MelConfig
 from engine.errors import Cancelled, SpecError
 from engine.jobs import Jobs
 from engine.models.bundle import DEBUG_CONFIGS, Bundle, debug_bundle, save_bundle
+from engine.models.card import settings_digest
 from engine.models.istft_vocoder import IstftVocoderConfig
 from engine.recall import recall
 from engine.render import Progress, RenderedTake, Stage, render
@@ -180,7 +181,8 @@ def test_a_recipe_tells_of_both_models_and_recall_looks_for_both(
     path = Path(done["takes"][0]["path"])  # type: ignore[index]
     assert [payload["step"] for payload in told if payload.get("stage") == "load"] == [0, 1, 0, 1]
     found = recall(path)
-    assert found.details["highs_model"] == {"name": "debug", "licence": card.licence, "files": card.files}
+    facts = {"licence": card.licence, "files": card.files, "settings": settings_digest(card)}
+    assert found.details["highs_model"] == {"name": "debug", **facts}
     assert found.model == "same"
     written_NS, _ = soundfile.read(path, dtype="float32")
     assert np.abs(written_NS.T - usual().clip.audio_NS).max() < 1e-6

@@ -198,6 +198,13 @@ def test_a_model_that_changed_or_went_is_told(jobs: Jobs, tmp_path: Path, own_mo
     assert jobs.recall(str(made))["model"] == "same"
     card = own_models / "mine" / "card.json"
     content = json.loads(card.read_text())
+    content["metrics"] = {"named": 1.0}
+    card.write_text(json.dumps(content))
+    assert jobs.recall(str(made))["model"] == "same"
+    content["configs"]["mel_matching"]["passes"] = 1
+    card.write_text(json.dumps(content))
+    assert jobs.recall(str(made))["model"] == "changed", "the same weights sound otherwise"
+    content["configs"]["mel_matching"]["passes"] = 0
     content["files"] = dict.fromkeys(content["files"], "0" * 64)
     card.write_text(json.dumps(content))
     assert jobs.recall(str(made))["model"] == "changed"
