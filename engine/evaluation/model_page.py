@@ -92,10 +92,11 @@ def write_model_page(path: Path, bundle: Bundle, journals: Sequence[Journal], he
 
 
 def read_journals(folder: Path) -> tuple[Journal, ...]:
-    """Return the journals of the networks that trained in a folder, those long enough to be a line."""
+    """Return the journals of the networks that trained in a folder; beside lines, none that is a mere dot."""
     paths = {run: folder / run / "metrics.csv" for run in _LOWERED}
     journals = [_journal(path, *_LOWERED[run]) for run, path in paths.items() if path.is_file()]
-    return tuple(journal for journal in journals if len(journal.points) > 1)
+    lines = [journal for journal in journals if len(journal.points) > 1]
+    return tuple(lines or journals)
 
 
 def named(card: ModelCard) -> tuple[Named, ...]:
