@@ -37,15 +37,19 @@ class MelFrontEnd(nn.Module):
         Needs more samples than are reflected (432 at 16 kHz).
         """
         with torch.autocast(audio_BS.device.type, enabled=False):
-            mel_BTM = self.spectrum(audio_BS.float()).abs().transpose(1, 2) @ self.filters_FM
+            spectrum_BFT = self.spectrum(self.reflected(audio_BS.float()))
+            mel_BTM = spectrum_BFT.abs().transpose(1, 2) @ self.filters_FM
         return mel_BTM.clamp(min=MAGNITUDE_FLOOR).log()
 
-    def spectrum(self, audio_BS: Tensor) -> Tensor:
-        """Return the complex spectrum (B, F, T) whose magnitudes the mel is made of."""
+    def reflected(self, audio_BS: Tensor) -> Tensor:
+        """Return the audio with its ends reflected, as the first and the last frame see it."""
         pad = self.config.padding_samples
-        padded_BS = F.pad(audio_BS[:, None], (pad, pad), mode="reflect")[:, 0]
+        return F.pad(audio_BS[:, None], (pad, pad), mode="reflect")[:, 0]
+
+    def spectrum(self, reflected_BS: Tensor) -> Tensor:
+        """Return the complex spectrum (B, F, T) of all whole windows, whose magnitudes the mel is made of."""
         return torch.stft(
-            padded_BS,
+            reflected_BS,
             self.config.n_fft,
             self.config.hop_samples,
             window=self.window,

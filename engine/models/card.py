@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.audio.mel_scale import MelConfig, MelPadding
+from engine.audio.mel_scale import MelConfig
 from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import ModelCorrupt, ModelMissing
 from engine.models.clap import ClapConfig
 from engine.models.hifigan import HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoderConfig
-from engine.models.mel_matching import MelMatchingConfig
+from engine.models.mel_matching import MelMatchingConfig, require_fit
 from engine.models.unet import UNetConfig
 from engine.models.vae import VaeConfig
 from engine.strict_json import Variants, decode, encode, parse_json
@@ -57,10 +57,7 @@ class ModelConfigs:
             raise ValueError("vocoder and mel differ in mel_bins or hop_samples")
         if self.mel.mel_bins % self.vae.ratio:
             raise ValueError(f"mel.mel_bins {self.mel.mel_bins} is not a multiple of the VAE's ratio")
-        if self.mel_matching.passes and self.mel.padding is not MelPadding.TRAINING:
-            raise ValueError(
-                "mel_matching.passes needs mel.padding training: it gives one frame for each hop"
-            )
+        require_fit(self.mel_matching, self.mel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,25 +12,42 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.audio.mel import MAGNITUDE_FLOOR, MelFrontEnd
-from engine.limits import require_at_least
+from engine.audio.mel_scale import MelConfig, MelPadding
+from engine.limits import require_above
 from engine.models.hifigan import HifiGan
 from engine.models.istft_vocoder import IstftVocoder
 
 VocoderNetwork = HifiGan | IstftVocoder
-# A bin that the vocoder left silent is not brought up out of its rounding noise: 60 dB at most.
-MAX_GAIN = 1e3
-# Before the first and after the last window's middle the overlapping windows sum to almost nothing.
+MAX_PASSES = 16
+# 12 dB: what phases of the vocoder cancelled is not dug out of its noise by one pass.
+MAX_GAIN = 4.0
+# Where fewer windows overlap, at the outermost samples of what is cut off.
 MIN_OVERLAP = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MelMatchingConfig:
-    """How many passes follow the vocoder; a released model's have none."""
+    """How many passes follow the vocoder; a released model's have none.
+
+    peak is the level of the clips that the model learnt from: of a band that a sine of this peak does not
+    fill, no more is wanted than that sine would give.
+    """
 
     passes: int = 0
+    peak: float = 0.5
 
     def __post_init__(self) -> None:
-        require_at_least(0, passes=self.passes)
+        if isinstance(self.passes, bool) or not 0 <= self.passes <= MAX_PASSES:
+            raise ValueError(f"passes is {self.passes}, and has to be a whole number from 0 to {MAX_PASSES}")
+        require_above(0, peak=self.peak)
+
+
+def require_fit(config: MelMatchingConfig, mel: MelConfig) -> None:
+    """Raise ValueError for passes over a mel whose frames do not lie one on each hop, or hardly overlap."""
+    if config.passes and mel.padding is not MelPadding.TRAINING:
+        raise ValueError("mel_matching.passes needs mel.padding training: it gives one frame for each hop")
+    if config.passes and mel.n_fft < 2 * mel.hop_samples:
+        raise ValueError("mel_matching.passes needs a mel.n_fft of two hops or more")
 
 
 class MelMatched(nn.Module):
@@ -41,11 +58,14 @@ class MelMatched(nn.Module):
     are there (least squares: Griffin & Lim 1984, eq. 6).
     """
 
-    def __init__(self, network: VocoderNetwork, mel: MelFrontEnd, passes: int) -> None:
+    ceiling_M: Tensor
+
+    def __init__(self, network: VocoderNetwork, mel: MelFrontEnd, config: MelMatchingConfig) -> None:
         super().__init__()
         self.network = network
         self.mel = mel
-        self.passes = passes
+        self.passes = config.passes
+        self.register_buffer("ceiling_M", _mel_of_sines(mel) * config.peak, persistent=False)
 
     @property
     def hop_samples(self) -> int:
@@ -54,52 +74,67 @@ class MelMatched(nn.Module):
     @property
     def reach_frames(self) -> int:
         """Return how many frames the passes add to what a frame's audio depends on, at either side."""
+        return 2 * self._half_window_frames * self.passes
+
+    @property
+    def _half_window_frames(self) -> int:
         config = self.mel.config
-        in_one_window = -(-config.padding_samples // config.hop_samples)
-        return 2 * in_one_window * self.passes
+        return -(-config.padding_samples // config.hop_samples)
 
     def forward(self, mel_BTM: Tensor) -> Tensor:
-        """Return audio (B, S), S = T * hop_samples, in float32; needs more of it than a mel reflects."""
+        """Return audio (B, S), S = T * hop_samples, in float32; as the vocoder's if too short for a mel."""
         audio_BS = self.network(mel_BTM)
+        if audio_BS.shape[1] <= self.mel.config.padding_samples:
+            return audio_BS
         with torch.autocast(audio_BS.device.type, enabled=False):
-            audio_BS, wanted_BTM = audio_BS.float(), mel_BTM.float()
+            audio_BS, wanted_BTM = audio_BS.float(), torch.minimum(mel_BTM.float().exp(), self.ceiling_M)
             for _ in range(self.passes):
                 audio_BS = self._pass(audio_BS, wanted_BTM)
         return audio_BS
 
     def _pass(self, audio_BS: Tensor, wanted_BTM: Tensor) -> Tensor:
-        spectrum_BFT = self.mel.spectrum(audio_BS)
+        spectrum_BFT = self.mel.spectrum(self.mel.reflected(audio_BS))
         gain_BTF = self._gains(wanted_BTM, spectrum_BFT.abs().transpose(1, 2))
-        return self._inverted(spectrum_BFT * gain_BTF.transpose(1, 2), audio_BS.shape[1])
+        reflected_BS = self._inverted(spectrum_BFT * gain_BTF.transpose(1, 2))
+        pad = self.mel.config.padding_samples
+        return reflected_BS[:, pad : pad + audio_BS.shape[1]]
 
     def _gains(self, wanted_BTM: Tensor, magnitude_BTF: Tensor) -> Tensor:
         """Return each bin's gain; one that no band hears keeps its level."""
         filters_FM = self.mel.filters_FM
         own_BTM = (magnitude_BTF @ filters_FM).clamp(min=MAGNITUDE_FLOOR)
-        gain_BTM = (wanted_BTM.exp() / own_BTM).clamp(1.0 / MAX_GAIN, MAX_GAIN)
+        gain_BTM = (wanted_BTM / own_BTM).clamp(1.0 / MAX_GAIN, MAX_GAIN)
         shares_MF = (filters_FM / filters_FM.sum(1, keepdim=True).clamp(min=1e-8)).T
         return (gain_BTM.log() @ shares_MF).exp()
 
-    def _inverted(self, spectrum_BFT: Tensor, samples: int) -> Tensor:
+    def _inverted(self, spectrum_BFT: Tensor) -> Tensor:
         window = self.mel.window
         frames_BWT = torch.fft.irfft(spectrum_BFT, n=len(window), dim=1) * window[:, None]
         envelope_1WT = (window**2)[None, :, None].expand(1, -1, frames_BWT.shape[2])
-        pad = self.mel.config.padding_samples
-        length = samples + 2 * pad
-        audio_BS = self._overlap_add(frames_BWT, length)
-        weight_1S = self._overlap_add(envelope_1WT, length).clamp(min=MIN_OVERLAP)
-        return (audio_BS / weight_1S)[:, pad : pad + samples]
+        return self._overlap_add(frames_BWT) / self._overlap_add(envelope_1WT).clamp(min=MIN_OVERLAP)
 
-    def _overlap_add(self, frames_BWT: Tensor, length: int) -> Tensor:
+    def _overlap_add(self, frames_BWT: Tensor) -> Tensor:
         n_fft, hop = self.mel.config.n_fft, self.mel.config.hop_samples
+        length = n_fft + (frames_BWT.shape[2] - 1) * hop
         return F.fold(frames_BWT, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]
+
+
+def _mel_of_sines(mel: MelFrontEnd) -> Tensor:
+    """Return how much of each band (M,) a sine of peak 1 fills at the most.
+
+    On a bin a Hann window of n_fft samples gives it n_fft / 4, and half of that on the bins beside.
+    """
+    filters_FM = mel.filters_FM
+    beside_FM = F.pad(filters_FM, (0, 0, 1, 1))
+    lobe_FM = filters_FM + (beside_FM[:-2] + beside_FM[2:]) / 2
+    return mel.config.n_fft / 4 * lobe_FM.amax(dim=0)
 
 
 def matched(
     network: VocoderNetwork, mel: MelFrontEnd, config: MelMatchingConfig
 ) -> VocoderNetwork | MelMatched:
     """Return a vocoder with its passes; itself where there are none."""
-    return MelMatched(network, mel, config.passes) if config.passes else network
+    return MelMatched(network, mel, config) if config.passes else network
 
 
 def unmatched(vocoder: object) -> VocoderNetwork:

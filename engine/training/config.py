@@ -15,7 +15,7 @@ from engine.audio.mel_scale import MelConfig
 from engine.diffusion.schedule import ScheduleConfig
 from engine.errors import SpecError
 from engine.evaluation.classifier import ClassifierRecipeConfig
-from engine.models.mel_matching import MelMatchingConfig
+from engine.models.mel_matching import MelMatchingConfig, require_fit
 from engine.training.data.opening import DataConfig
 from engine.training.recipes.clap import ClapRecipeConfig
 from engine.training.recipes.ldm import LdmRecipeConfig
@@ -44,6 +44,9 @@ class ProjectConfig:
     classifier: ClassifierRecipeConfig = field(default_factory=ClassifierRecipeConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     mel_matching: MelMatchingConfig = field(default_factory=MelMatchingConfig)
+
+    def __post_init__(self) -> None:
+        require_fit(self.mel_matching, self.mel)
 
 
 def load_project(path: Path) -> ProjectConfig:

@@ -56,8 +56,9 @@ def noise(seed: int, batch: int = 1) -> Tensor:
     return torch.fft.irfft(spectrum, n=FRAMES * HOP) * swell_S
 
 
-def passed(audio_BS: Tensor, wanted_BTM: Tensor, passes: int = 1) -> Tensor:
-    return MelMatched(Fixed(audio_BS), MelFrontEnd(MEL), passes)(wanted_BTM)  # type: ignore[arg-type]
+def passed(audio_BS: Tensor, wanted_BTM: Tensor, passes: int = 1, peak: float = 10.0) -> Tensor:
+    config = MelMatchingConfig(passes=passes, peak=peak)
+    return MelMatched(Fixed(audio_BS), MelFrontEnd(MEL), config)(wanted_BTM)  # type: ignore[arg-type]
 
 
 def mel_of(audio_BS: Tensor) -> Tensor:
@@ -100,7 +101,7 @@ def test_audio_that_has_the_wanted_mel_stays_as_it_is(seed: int, passes: int) ->
         assert relative_error(passed(audio_BS, mel_of(audio_BS), passes), audio_BS) < 1e-5
 
 
-@pytest.mark.parametrize("gain_db", [-12.0, -6.0, 12.0])
+@pytest.mark.parametrize("gain_db", [-11.0, -6.0, 11.0])
 def test_a_mel_that_is_louder_everywhere_gives_the_same_audio_louder(gain_db: float) -> None:
     audio_BS, gain = noise(3), 10 ** (gain_db / 20)
     louder_BS = passed(audio_BS, mel_of(audio_BS) + math.log(gain))
@@ -118,9 +119,35 @@ def test_every_pass_brings_the_mel_nearer() -> None:
 def test_a_bin_that_no_band_hears_keeps_its_level() -> None:
     high = MelConfig(low_hz=1000.0)
     tone_BS = (0.3 * torch.sin(2 * math.pi * 250.0 / 16_000 * torch.arange(FRAMES * HOP)))[None]
-    vocoder = MelMatched(Fixed(tone_BS), MelFrontEnd(high), 1)  # type: ignore[arg-type]
+    vocoder = MelMatched(Fixed(tone_BS), MelFrontEnd(high), MelMatchingConfig(passes=1))  # type: ignore[arg-type]
     made_BS = vocoder(torch.full((1, FRAMES, 64), LOG_FLOOR))
     assert relative_error(made_BS[:, 800:-800], tone_BS[:, 800:-800]) < 1e-3
+
+
+@pytest.mark.parametrize("frequency_hz", [93.75, 440.0, 3000.0, 7000.0])
+@pytest.mark.parametrize("peak", [0.25, 0.5])
+def test_no_more_is_wanted_of_a_band_than_a_sine_of_the_peak_fills(frequency_hz: float, peak: float) -> None:
+    """What networks overshoot must not come out louder than what they learnt from."""
+    sine_BS = peak * torch.sin(2 * math.pi * frequency_hz / 16_000 * torch.arange(FRAMES * HOP))[None]
+    inner = slice(4, FRAMES - 4)
+    ceiling_M = MelMatched(Fixed(sine_BS), MelFrontEnd(MEL), MelMatchingConfig(passes=1, peak=peak)).ceiling_M  # type: ignore[arg-type]
+    assert (mel_of(sine_BS)[:, inner].exp() <= 1.02 * ceiling_M).all()
+    overshot_BS = passed(sine_BS, mel_of(sine_BS) + 3.0, 3, peak)
+    assert overshot_BS[:, 1000:-1000].abs().max() < 2 * peak
+    assert passed(sine_BS, mel_of(sine_BS) + 3.0, 3)[:, 1000:-1000].abs().max() > 10 * peak
+
+
+def test_a_pass_digs_nothing_out_of_rounding_noise() -> None:
+    faint_BS = 1e-7 * noise(0)
+    assert passed(faint_BS, mel_of(noise(0)), 2).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 8])
+def test_clips_too_short_for_a_mel_are_the_vocoders(frames: int) -> None:
+    audio_BS = noise(0)[:, : frames * HOP]
+    made_BS = passed(audio_BS, torch.zeros(1, frames, 64))
+    assert made_BS.shape == audio_BS.shape and made_BS.isfinite().all()
+    assert torch.equal(made_BS, audio_BS) is (frames * HOP <= PAD)
 
 
 def test_silence_stays_silent_and_finite() -> None:
@@ -175,7 +202,12 @@ def test_a_card_from_before_there_were_passes_has_none() -> None:
 
 
 def test_passes_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match="passes is -1"):
-        MelMatchingConfig(passes=-1)
+    for wrong in (-1, 17, True):
+        with pytest.raises(ValueError, match=f"passes is {wrong}"):
+            MelMatchingConfig(passes=wrong)
+    with pytest.raises(ValueError, match="peak is 0"):
+        MelMatchingConfig(passes=1, peak=0.0)
+    with pytest.raises(ValueError, match="two hops or more"):
+        ModelConfigs(mel=MelConfig(n_fft=256), mel_matching=MelMatchingConfig(passes=1))
     with pytest.raises(ValueError, match=r"mel\.padding training"):
         ModelConfigs(mel=MelConfig(padding=MelPadding.INFERENCE), mel_matching=MelMatchingConfig(passes=1))

@@ -14,7 +14,7 @@ from engine.audio.mel_scale import MelConfig, MelPadding
 from engine.models.bundle import DEBUG_CONFIGS, Bundle, debug_bundle
 from engine.models.hifigan import HifiGan, HifiGanConfig
 from engine.models.istft_vocoder import IstftVocoder, IstftVocoderConfig
-from engine.models.mel_matching import MelMatched
+from engine.models.mel_matching import MelMatched, MelMatchingConfig
 from engine.models.stretches import (
     Stretches,
     decode_long,
@@ -165,7 +165,7 @@ def test_a_vocoder_and_its_passes_in_stretches_are_the_same_as_at_once(
 ) -> None:
     network = vocoder_of(ISTFT)
     assert isinstance(network, IstftVocoder)
-    vocoder = MelMatched(network, MelFrontEnd(MelConfig(mel_bins=8)), passes)
+    vocoder = MelMatched(network, MelFrontEnd(MelConfig(mel_bins=8)), MelMatchingConfig(passes=passes))
     mel_BTM = torch.randn(2, 300, 8, generator=torch.Generator().manual_seed(0)) - 2.0
     pieces = list(vocoded(vocoder, mel_BTM.split(lengths, dim=1)))
     assert relative_error(torch.cat(pieces, dim=1), vocoder(mel_BTM)) < 1e-5
@@ -174,7 +174,7 @@ def test_a_vocoder_and_its_passes_in_stretches_are_the_same_as_at_once(
 def test_each_pass_after_a_vocoder_reaches_as_far_as_two_windows_overlap() -> None:
     network = vocoder_of(ISTFT)
     assert isinstance(network, IstftVocoder)
-    vocoder = MelMatched(network, MelFrontEnd(MelConfig(mel_bins=8)), 2)
+    vocoder = MelMatched(network, MelFrontEnd(MelConfig(mel_bins=8)), MelMatchingConfig(passes=2))
     assert reach_frames(vocoder) == reach_frames(network) + 2 * 6
 
 
