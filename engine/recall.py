@@ -92,7 +92,8 @@ def _context_s(facts: Mapping[str, object]) -> float:
     samples, rate_hz = facts.get("context_samples"), facts.get("sample_rate_hz")
     if not isinstance(samples, int) or not isinstance(rate_hz, int) or rate_hz <= 0:
         return 0.0
-    return min(max(samples / rate_hz, 0.0), MAX_DURATION_S)
+    # As whole numbers first: a file may say one that no float holds.
+    return min(max(samples, 0), round(MAX_DURATION_S) * rate_hz) / rate_hz
 
 
 def _model(spec: RenderSpec, recipe: Recipe) -> Finding:

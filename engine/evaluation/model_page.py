@@ -45,7 +45,10 @@ _FIGURES = (
     ("log-mel error of the vocoder", "reconstruction", "vocoder_log_mel_l1", "{:.3f}"),
     ("log-mel error of both", "reconstruction", "vae_vocoder_log_mel_l1", "{:.3f}"),
 )
-_AGAIN = "To measure again: `python -m engine.training export --into MODEL`, then `... card MODEL`"
+_AGAIN = (
+    "To measure again: `python -m engine.training export --guidance {guidance:g} --into MODEL`, "
+    "then `... card MODEL`"
+)
 _ABOUT_FIGURES = """The judge is a classifier that learnt on true clips alone, and names one of {concepts}
 sounds; {clips} clips were generated, with {sampler}, {steps} steps, guidance {guidance:g} and seed {seed}.
 True clips were kept from all trainings."""
@@ -120,7 +123,7 @@ def page(card: ModelCard, names: Sequence[Named], images: Mapping[str, str]) -> 
     """Return the page; images are where the pictures are, by what they show."""
     parts = [
         f"# The model {card.name}",
-        _AGAIN,
+        _AGAIN.format(**_figures(card, "sampling")),
         "## What it measures",
         _figure_table(card),
         _about_figures(card),

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.training.config import ProjectConfig
 from engine.training.latents import LatentStore, save_latents
+from engine.training.loop import save
 from engine.training.project import Project, TrainableRecipe
 from engine.training.recipes.ldm import LdmRecipe
 from engine.training.recipes.vae import VaeRecipeConfig
@@ -87,9 +88,11 @@ def measure_recipe(name: str, project: Project, seconds: float) -> Throughput:
 
 
 def prepare(config: ProjectConfig, folder: Path, clips: int = CLIPS) -> Project:
-    """Render a few clips like the project's, and latents of noise in the place of encoded ones."""
+    """Render a few clips like the project's; its VAE is an untrained one, and its latents are noise."""
     render_store(folder / "clips", replace(config.store, singles=clips, mixtures=0), processes=1)
     project = Project(config, folder)
+    (folder / "vae").mkdir()
+    save(project.vae_recipe(), folder / "vae", step=1)
     network, ratio = config.ldm.network, config.vae.network.ratio
     frames = project.clips.config.clip_samples // config.mel.hop_samples
     rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ quick look. With `--page docs/results/transfer.md` it makes the page of results,
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import time
@@ -24,9 +25,12 @@ from engine.evaluation.transfer_pairs import Pair, transfer_pairs
 from engine.evaluation.transfer_rows import KEEPS, RowFile, Setup, Trial
 from engine.evaluation.transfer_summary import summary
 from engine.evaluation.transfer_trials import Job, Studio, StudioConfig, measured, reference_trials
+from engine.models.card import ModelCard, read_card, settings_digest
+from engine.models.store import model_folder
+from engine.text_files import write_text
 from engine.types import DEFAULT_EDITOR, Editor, SamplerSpec
 
-ROWS_FILE = "rows.csv"
+ROWS_FILE, MODEL_FILE = "rows.csv", "model.json"
 # Inversion is judged at its best.
 STEPS = {Editor.RENOISE: 20, Editor.INVERT: 100, Editor.DIRECT: 20}
 STRENGTHS = tuple(sorted({0.3, 0.5, 0.85, 1.0, SamplerSpec().strength}))
@@ -100,6 +104,16 @@ def run(config: StudioConfig, jobs: Sequence[Job], processes: int) -> None:
             _LOG.info("%d of %d edits, about %.0f min to go", done, len(jobs), left_s / 60)
 
 
+def require_same_model(folder: Path, card: ModelCard) -> None:
+    """Raise SpecError where rows are of another model; note whose they are where there are none yet."""
+    told = json.dumps({"settings": settings_digest(card), "files": dict(card.files)}, sort_keys=True)
+    note = folder / MODEL_FILE
+    known = note.read_text(encoding="utf-8") if note.is_file() else None
+    if known != told and (folder / ROWS_FILE).is_file():
+        raise SpecError(f"The edits in {folder} are of another model.", "Name another folder with --out.")
+    write_text(note, told)
+
+
 def main() -> None:
     """Measure what is missing, then show a table, or write the page."""
     options = _options()
@@ -114,6 +128,7 @@ def main() -> None:
     trials = tuple(dict.fromkeys([*reference_trials(), *_plan(options).trials(), *for_page]))
     rows = RowFile(options.out / ROWS_FILE)
     again = _plan(options).trials() if options.again else ()
+    require_same_model(options.out, read_card(model_folder(options.model)))
     run(config, missing(rows, pairs, trials, again), options.processes)
     names, wanted = {pair.name for pair in pairs}, set(trials)
     found = [row for row in rows.rows() if row.pair in names and row.trial in wanted]

@@ -74,6 +74,8 @@ def _foreign_parts(bundle: Bundle, layout: Layout) -> Iterator[str]:
         yield "an inverse-STFT vocoder (it holds HiFi-GAN)"
     if configs.schedule.noisiest != 1.0:
         yield f"schedule.noisiest {configs.schedule.noisiest} (readers take 1.0)"
+    if configs.mel_matching.passes:
+        yield f"mel_matching.passes {configs.mel_matching.passes} (readers take 0)"
     for name, network in (("unet", bundle.unet), ("vae", bundle.vae)):
         groups = norm_groups(network)
         found = " and ".join(str(number) for number in sorted(groups))

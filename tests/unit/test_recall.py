@@ -246,3 +246,15 @@ def test_a_file_that_is_not_there_is_missing(jobs: Jobs, tmp_path: Path) -> None
     with pytest.raises(EngineError) as caught:
         jobs.recall(str(tmp_path / "nowhere.wav"))
     assert caught.value.code is ErrorCode.IO_MISSING
+
+
+def test_a_recipe_with_impossible_numbers_is_told_of_all_the_same(jobs: Jobs, tmp_path: Path) -> None:
+    (made,) = do(jobs, spec(source(tmp_path / "in.wav")), tmp_path / "out")
+    beside = made.with_suffix(".json")
+    recipe = json.loads(beside.read_text())
+    recipe["source"]["context_samples"] = 10**400
+    beside.write_text(json.dumps(recipe))
+    bare = tmp_path / "bare.wav"
+    soundfile.write(bare, *soundfile.read(made, dtype="float32"))
+    shutil.copy(beside, bare.with_suffix(".json"))
+    assert jobs.recall(str(bare))["source"] in ("same", "changed")

@@ -54,7 +54,7 @@ def config() -> ProjectConfig:
     return ProjectConfig(
         store=StoreConfig(duration_s=0.64),
         vae=setups.vae_config(),
-        vocoder=setups.vocoder_config(),
+        vocoder=setups.vocoder_config(coded_probability=0.5),
         clap=setups.clap_config(),
         ldm=setups.ldm_config(network=network, shards=2, batch=6),
         classifier=setups.classifier_config(),

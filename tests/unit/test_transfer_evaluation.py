@@ -19,6 +19,7 @@ from engine.evaluation.transfer import (
     keep_trials,
     main,
     missing,
+    require_same_model,
     step_trials,
 )
 from engine.evaluation.transfer_page import Shown, write_page
@@ -121,6 +122,19 @@ def test_rows_of_another_version_are_refused(tmp_path: Path) -> None:
     path.write_text("pair,kind\npiano,pitched\n")
     with pytest.raises(SpecError, match="other columns"):
         RowFile(path).rows()
+
+
+def test_edits_of_another_model_are_not_mixed_with_those_of_this_one(tmp_path: Path) -> None:
+    card = debug_bundle().card
+    require_same_model(tmp_path, card)
+    (tmp_path / "rows.csv").write_text("rows")
+    require_same_model(tmp_path, replace(card, metrics={"fd": 1.0}))
+    for other in (replace(card, files={"unet": "0" * 64}), replace(card, scale_factor=0.5)):
+        with pytest.raises(SpecError, match="are of another model"):
+            require_same_model(tmp_path, other)
+    (tmp_path / "model.json").unlink()
+    with pytest.raises(SpecError, match="are of another model"):
+        require_same_model(tmp_path, card)
 
 
 def test_only_what_has_no_row_is_tried(tmp_path: Path) -> None:
