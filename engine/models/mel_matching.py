@@ -29,8 +29,8 @@ MIN_OVERLAP = 1e-3
 class MelMatchingConfig:
     """How many passes follow the vocoder; a released model's have none.
 
-    peak is the level of the clips that the model learnt from: of a band that a sine of this peak does not
-    fill, no more is wanted than that sine would give.
+    peak is the level, 1 being full scale, of the clips that the model learnt from: of no band is more wanted
+    than a sine of this peak gives it.
     """
 
     passes: int = 0
