@@ -163,6 +163,9 @@ def test_a_sound_is_made_from_words_and_its_recipe_comes_back_with_its_file(qtbo
         person.wait(lambda: "a bell" in person.window.messages.text, "the offer of its recipe")
         person.click("message offer")
         assert person.models.draft.draft["prompt"] == "a bell"
+    # The window opens a sound before it has found the engine.
+    with panel_of(qtbot, home, path) as person:
+        person.wait(lambda: "a bell" in person.window.messages.text, "the offer at the start")
 
 
 def test_it_works_in_the_dark_and_with_little_room(qtbot: QtBot, home: Home) -> None:

@@ -82,6 +82,9 @@ class Incoming(QObject):
         self._draft = draft
         self._store = store
         self._current = ""
+        self._is_recipe_wanted = False
+        self._seen = ""
+        link.status_changed.connect(self._look_for_recipe)
         self._background = Background(parent=self)
 
     @property
@@ -102,6 +105,11 @@ class Incoming(QObject):
             return
         self._background.run(partial(_sorted_out, whole), self._take, self._fail)
 
+    def was_opened(self, path: str) -> None:
+        """Learn which sound is seen now: of one that was taken in here the recipe is looked for."""
+        self._seen = path
+        self._look_for_recipe()
+
     def restore(self, recipe: Recipe) -> None:
         """Let the draft become what a sound was made with."""
         self._draft.recall(recipe.spec)
@@ -121,13 +129,20 @@ class Incoming(QObject):
         self._store.put("recent", kept[:MOST_RECENT])
         self.recent_changed.emit()
         self._current = sounds[0]
+        self._is_recipe_wanted = True
         self.opened.emit(sounds[0])
+
+    def _look_for_recipe(self) -> None:
+        """Ask once, when an engine is there and the sound is seen: what is opened puts messages away."""
+        if not self._is_recipe_wanted or self._seen != self._current or not self._link.status.is_ready:
+            return
+        self._is_recipe_wanted = False
+        request = AudioRecall(rid="-", path=self._current)
         # Most sounds are no takes, and then there is nothing to say.
-        request = AudioRecall(rid="-", path=sounds[0])
-        self._link.ask(request, partial(self._recalled, sounds[0]), lambda _: None)
+        self._link.ask(request, partial(self._recalled, self._current), lambda _: None)
 
     def _recalled(self, path: str, answer: AudioRecallDone) -> None:
-        if path != self._current:
+        if path != self._seen:
             return
         try:
             spec = spec_from_dict(answer.spec)
