@@ -142,7 +142,7 @@ def test_a_set_is_no_distance_from_itself_and_fd_is_that_of_the_reports(tmp_path
     assert same.figures[FD].value == pytest.approx(0.0, abs=1e-9)
     assert same.figures[KL].value == pytest.approx(0.0, abs=1e-4)
     assert other.figures[FD].value == feature_distance(one.other_ND, one.true_ND)
-    moved = change(one, same, other, FD)
+    moved = change(same, other, FD)
     assert moved.low <= moved.value <= moved.high
     assert moved.value == pytest.approx(other.figures[FD].value - same.figures[FD].value)
 

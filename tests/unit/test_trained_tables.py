@@ -229,7 +229,7 @@ def test_a_model_is_better_or_worse_only_beside_both_seeds(comparison: Compariso
     def with_figures(distance: float, share: float) -> Scores:
         figures = {name: Estimate(value=share, low=share, high=share) for name in JUDGED}
         figures["FD"] = Estimate(value=distance, low=distance, high=distance)
-        return Scores(figures=figures, features_ND=np.zeros((1, 1)))
+        return Scores(figures=figures)
 
     bases = with_figures(0.4, 0.6), with_figures(0.5, 0.7)
     told = comparison.beside_both("one", with_figures(0.3, 0.65), bases)
@@ -250,7 +250,7 @@ def test_the_score_is_that_of_the_reports_and_changes_as_it_does(comparison: Com
         )
         for scale in (0.5, 5.0)
     )
-    moved = change(comparison.bench, near, far, IS)
+    moved = change(near, far, IS)
     assert moved.value == pytest.approx(far.figures[IS].value - near.figures[IS].value)
     assert moved.low <= moved.value <= moved.high
     logits_NK = rng.standard_normal((CLIPS, 3))

@@ -39,7 +39,7 @@ def ablations_table(comparison: Comparison) -> Result:
                     (Variant.BASE.value, scores[Variant.BASE]), (variant.value, scores[variant])
                 )
             ),
-            _on_rare_sounds(comparison, scores),
+            _on_rare_sounds(scores),
             *(comparison.beside_both(variant.value, scores[variant], bases) for variant in CHANGED),
             comparison.by_chance(scores[Variant.BASE], scores[Variant.OTHER_SEED]),
         ),
@@ -47,7 +47,7 @@ def ablations_table(comparison: Comparison) -> Result:
     )
 
 
-def _on_rare_sounds(comparison: Comparison, scores: dict[Variant, Scores]) -> str:
+def _on_rare_sounds(scores: dict[Variant, Scores]) -> str:
     ends = (scores[Variant.BASE], scores[Variant.BALANCED])
     between = f"from {Variant.BASE.value} to {Variant.BALANCED.value}"
-    return f"What balance is for: {verdict(comparison.bench, EVENLY, between, ends, None)}"
+    return f"What balance is for: {verdict(EVENLY, between, ends, None)}"

@@ -54,7 +54,7 @@ def compression_table(comparison: Comparison) -> Result:
                 for low, high in (*pairwise(VARIANTS), (VARIANTS[0], VARIANTS[-1]))
                 for line in comparison.against((low.value, scores[low]), (high.value, scores[high]))
             ),
-            *_kept_findings(comparison, kept),
+            *_kept_findings(kept),
             NO_SEEDS,
         ),
         picture=bars_png(comparison.bars(scores)),
@@ -70,8 +70,8 @@ def _kept_part(kept: Mapping[Variant, Scores]) -> Part:
     )
 
 
-def _kept_findings(comparison: Comparison, kept: Mapping[Variant, Scores]) -> list[str]:
+def _kept_findings(kept: Mapping[Variant, Scores]) -> list[str]:
     low, high = VARIANTS[0], VARIANTS[-1]
     between = f"of true clips through VAE and vocoder from {low.value} to {high.value}"
     ends = (kept[low], kept[high])
-    return [verdict(comparison.bench, name, between, ends, way) for name, way in _KEPT.items()]
+    return [verdict(name, between, ends, way) for name, way in _KEPT.items()]

@@ -43,7 +43,7 @@ def editing_table(bench: Bench, shares: tuple[float, ...] = SHARES) -> Result:
             "in this latent space can be expected to do better."
         ),
         parts=(_inpainting_part(filled), _superres_part(widened)),
-        findings=(*_inpainting_findings(bench, filled), *_superres_findings(bench, widened)),
+        findings=(*_inpainting_findings(filled), *_superres_findings(widened)),
         picture=bars_png(_bars(filled, widened)),
     )
 
@@ -137,14 +137,14 @@ def _superres_part(widened: dict[str, Scores]) -> Part:
     return Part(title="Super-resolution from half the band", names=("clips",), figures=figures, lines=lines)
 
 
-def _inpainting_findings(bench: Bench, filled: dict[float, dict[str, Scores]]) -> tuple[str, ...]:
-    return tuple(_inpainting_finding(bench, share, found) for share, found in filled.items())
+def _inpainting_findings(filled: dict[float, dict[str, Scores]]) -> tuple[str, ...]:
+    return tuple(_inpainting_finding(share, found) for share, found in filled.items())
 
 
-def _inpainting_finding(bench: Bench, share: float, found: dict[str, Scores]) -> str:
+def _inpainting_finding(share: float, found: dict[str, Scores]) -> str:
     silent, filled, best = (found[line].figures[FD].value for line in _LINES)
     paper = f" (the paper: {PAPER_INPAINTED:.2f}, by FAD)" if share == PAPER_SHARE else ""
-    gained = change(bench, found[UNPROCESSED], found[PROCESSED], FD)
+    gained = change(found[UNPROCESSED], found[PROCESSED], FD)
     way = "as in the paper" if gained.high < 0.0 else "not as in the paper"
     return (
         f"With {share:.0%} missing, the FD of the filled clips is {filled / silent:.2f} of the "
@@ -153,9 +153,9 @@ def _inpainting_finding(bench: Bench, share: float, found: dict[str, Scores]) ->
     )
 
 
-def _superres_findings(bench: Bench, widened: dict[str, Scores]) -> tuple[str, ...]:
+def _superres_findings(widened: dict[str, Scores]) -> tuple[str, ...]:
     low, made, best = (widened[line].figures[LSD].value for line in _LINES)
-    gained = change(bench, widened[UNPROCESSED], widened[PROCESSED], LSD)
+    gained = change(widened[UNPROCESSED], widened[PROCESSED], LSD)
     way = "as in the paper" if gained.high < 0.0 else "not as in the paper"
     told = (
         f"Super-resolution brings LSD to {made / low:.2f} of the unprocessed (the paper: "

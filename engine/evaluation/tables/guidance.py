@@ -39,12 +39,12 @@ def guidance_table(bench: Bench, scales: tuple[float, ...] = SCALES) -> Result:
                 lines=(*lines, Line(names=("other true sounds",), scores=true)),
             ),
         ),
-        findings=_findings(bench, found),
+        findings=_findings(found),
         picture=charts_png([_chart(found, true, name) for name in (FD, KL, CLAP)]),
     )
 
 
-def _findings(bench: Bench, found: dict[float, Scores]) -> tuple[str, ...]:
+def _findings(found: dict[float, Scores]) -> tuple[str, ...]:
     least, most = min(found), max(found)
     lowest = {name: min(found, key=lambda scale: found[scale].figures[name].value) for name in (FD, KL)}
     told = [_lowest(lowest)]
@@ -53,13 +53,13 @@ def _findings(bench: Bench, found: dict[float, Scores]) -> tuple[str, ...]:
         last = best if best < most else sorted(found)[-2]
         sides = ((least, best, Direction.FALLS), (last, most, Direction.RISES))
         told += [
-            verdict(bench, name, f"from scale {low:g} to {high:g}", (found[low], found[high]), paper)
+            verdict(name, f"from scale {low:g} to {high:g}", (found[low], found[high]), paper)
             for low, high, paper in sides
             if low < high
         ]
     if lowest[KL] > lowest[FD]:
-        told.append(_why_later(bench, found, lowest))
-    return (*told, _text(bench, found))
+        told.append(_why_later(found, lowest))
+    return (*told, _text(found))
 
 
 def _lowest(lowest: dict[str, float]) -> str:
@@ -69,10 +69,10 @@ def _lowest(lowest: dict[str, float]) -> str:
     )
 
 
-def _why_later(bench: Bench, found: dict[float, Scores], lowest: dict[str, float]) -> str:
+def _why_later(found: dict[float, Scores], lowest: dict[str, float]) -> str:
     first, last = lowest[FD], lowest[KL]
-    kind = change(bench, found[first], found[last], KL)
-    distance = change(bench, found[first], found[last], FD)
+    kind = change(found[first], found[last], KL)
+    distance = change(found[first], found[last], FD)
     return (
         "Why KL has its lowest value later: it asks only which name of a sound fits, not how the sound "
         f"is. From scale {first:g} to {last:g} that gains {-kind.value:.3f} while FD, which hears both, "
@@ -80,9 +80,9 @@ def _why_later(bench: Bench, found: dict[float, Scores], lowest: dict[str, float
     )
 
 
-def _text(bench: Bench, found: dict[float, Scores]) -> str:
+def _text(found: dict[float, Scores]) -> str:
     nearest = max(found, key=lambda scale: found[scale].figures[CLAP].value)
-    gained = change(bench, found[min(found)], found[nearest], CLAP)
+    gained = change(found[min(found)], found[nearest], CLAP)
     return (
         f"The text is met best at scale {nearest:g}: the CLAP score is {gained.value:+.3f} "
         f"[{gained.low:.3f}, {gained.high:.3f}] beside scale {min(found):g}. The paper does not tell it."

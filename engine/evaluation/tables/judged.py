@@ -13,14 +13,13 @@ import numpy as np
 import torch
 
 from engine.evaluation.classifier import ConceptClassifier
-from engine.evaluation.estimates import Estimate
 from engine.evaluation.objective.distances import inception_score
 from engine.evaluation.sampling import SamplingConfig, generate
 from engine.evaluation.starter import judged
 from engine.evaluation.tables.bench import Bench
 from engine.evaluation.tables.cache import Arrays
 from engine.evaluation.tables.rebuilt import PSNR, SSIM, Way, pairs, rebuilt
-from engine.evaluation.tables.scores import Scores, drawn_clips, scored
+from engine.evaluation.tables.scores import Scores, drawn_clips, of_whole_set, scored
 from engine.evaluation.tables.workshop import Trained
 
 IS, NAMED, EVENLY = "IS", "named", "named, all sounds alike"
@@ -74,9 +73,8 @@ class Jury:
         own = {**by_clip_of(logits_NK, self.names, concepts), **(by_clip or {})}
         one = scored(self.bench, arrays["features"], own, text=text)
         drawn_R = np.array([inception_score(logits_NK[draw_N]).mean for draw_N in drawn_clips(len(concepts))])
-        value, half = inception_score(logits_NK).mean, 1.96 * float(np.std(drawn_R))
-        score = Estimate(value=value, low=value - half, high=value + half)
-        return replace(one, figures={**one.figures, IS: score}, drawn={IS: drawn_R})
+        score = of_whole_set(inception_score(logits_NK).mean, drawn_R)
+        return replace(one, figures={**one.figures, IS: score}, drawn={**one.drawn, IS: drawn_R})
 
 
 def by_clip_of(

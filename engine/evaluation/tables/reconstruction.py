@@ -58,7 +58,7 @@ def _findings(bench: Bench, found: dict[Way, Scores]) -> tuple[str, ...]:
     alone, both = found[Way.VOCODER], found[Way.VAE_VOCODER]
     ratio = bench.bundle.vae.config.ratio
     told = [
-        verdict(bench, name, "from the vocoder alone to VAE and vocoder", (alone, both), paper)
+        verdict(name, "from the vocoder alone to VAE and vocoder", (alone, both), paper)
         for name, paper in ((PSNR, Direction.FALLS), (SSIM, Direction.FALLS), (FD, Direction.RISES))
     ]
     return (*told, *_beside_paper(alone, both, ratio))

@@ -26,7 +26,6 @@ class Scores:
     """
 
     figures: Mapping[str, Estimate]
-    features_ND: np.ndarray
     by_clip: Mapping[str, np.ndarray] = field(default_factory=dict)
     drawn: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -43,30 +42,27 @@ def scored(
     if text:
         own[CLAP] = (features_ND * bench.text_ND).sum(axis=1)
     values = {**own, **(by_clip or {})}
-    figures = {FD: fd_estimate(features_ND, bench.true_ND)}
+    drawn_R = _drawn_fds(features_ND, bench.true_ND)
+    figures = {FD: of_whole_set(feature_distance(features_ND, bench.true_ND), drawn_R)}
     figures |= {name: mean_estimate(values_N) for name, values_N in values.items()}
-    return Scores(figures=figures, features_ND=features_ND, by_clip=values)
+    return Scores(figures=figures, by_clip=values, drawn={FD: drawn_R})
 
 
-def fd_estimate(features_ND: np.ndarray, true_ND: np.ndarray) -> Estimate:
-    """Return the FD, and an interval around it, as wide as that of its bootstrap over clips.
+def of_whole_set(value: float, drawn_R: np.ndarray) -> Estimate:
+    """Return a figure of a whole set, and an interval around it as wide as that of its bootstrap over clips.
 
-    A resample has fewer different clips, which makes it farther away: only its spread is of use.
+    A resample has fewer different clips, which moves it: only its spread is of use.
     """
-    value = feature_distance(features_ND, true_ND)
-    half = 1.96 * float(np.std(_drawn_fds(features_ND, true_ND)))
+    half = 1.96 * float(np.std(drawn_R))
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def change(bench: Bench, before: Scores, after: Scores, name: str) -> Estimate:
-    """Return by how much a figure changes, clip by clip; of FD and others, resample by resample."""
+def change(before: Scores, after: Scores, name: str) -> Estimate:
+    """Return by how much a figure changes, clip by clip; of those of whole sets, resample by resample."""
     if name in before.by_clip:
         return mean_estimate(after.by_clip[name] - before.by_clip[name])
     value = after.figures[name].value - before.figures[name].value
-    if name == FD:
-        drawn_R = _drawn_fds(after.features_ND, bench.true_ND) - _drawn_fds(before.features_ND, bench.true_ND)
-    else:
-        drawn_R = after.drawn[name] - before.drawn[name]
+    drawn_R = after.drawn[name] - before.drawn[name]
     return estimate(value, drawn_R - drawn_R.mean() + value)
 
 

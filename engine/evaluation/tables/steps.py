@@ -71,12 +71,12 @@ def steps_table(bench: Bench, chosen: tuple[Setting, ...] = settings()) -> Resul
             "noise at each step: its clips are others, which are away however many steps it takes."
         ),
         parts=(part,),
-        findings=_findings(bench, found, true, most),
+        findings=_findings(found, true, most),
         picture=charts_png([_chart(found, name, true) for name in (FD, KL, CLAP, AWAY)]),
     )
 
 
-def _findings(bench: Bench, found: Mapping[Setting, Scores], true: Scores, most: int) -> tuple[str, ...]:
+def _findings(found: Mapping[Setting, Scores], true: Scores, most: int) -> tuple[str, ...]:
     ddim = {steps: one for (name, steps), one in found.items() if name is SamplerName.DDIM}
     fewest, middle = min(ddim), sorted(ddim)[-2]
     first = min(set(ddim) & set(PAPER_STEPS), default=fewest)
@@ -87,7 +87,7 @@ def _findings(bench: Bench, found: Mapping[Setting, Scores], true: Scores, most:
         *((name, fewest, first, None) for name in (FD, KL, AWAY)),
     )
     told = [
-        verdict(bench, name, f"from {low} to {high} DDIM steps", (ddim[low], ddim[high]), paper)
+        verdict(name, f"from {low} to {high} DDIM steps", (ddim[low], ddim[high]), paper)
         for name, low, high, paper in spans
         if low < high
     ]

@@ -43,7 +43,7 @@ def strength_table(bench: Bench, strengths: tuple[float, ...] = STRENGTHS) -> Re
             "[Transfers](transfer.md) compares the other editors."
         ),
         parts=(Part(title="Strengths", names=("strength",), figures=figures, lines=lines),),
-        findings=_findings(bench, found, again),
+        findings=_findings(found, again),
         picture=charts_png([_chart(found, again, name) for name in (SOURCE, TARGET, TEXT)]),
     )
 
@@ -87,27 +87,27 @@ def _likeness(bench: Bench, features_ND: np.ndarray) -> Scores:
         TEXT: (features_ND * np.roll(bench.text_ND, -1, axis=0)).sum(axis=1),
     }
     figures = {name: mean_estimate(values_N) for name, values_N in by_clip.items()}
-    return Scores(figures=figures, features_ND=features_ND, by_clip=by_clip)
+    return Scores(figures=figures, by_clip=by_clip)
 
 
 def _moved(texts: tuple[str, ...]) -> tuple[str, ...]:
     return (*texts[1:], texts[0])
 
 
-def _findings(bench: Bench, found: dict[float, Scores], again: Scores) -> tuple[str, ...]:
+def _findings(found: dict[float, Scores], again: Scores) -> tuple[str, ...]:
     least, most = min(found), max(found)
     between = f"from strength {least:g} to {most:g}"
     return (
-        verdict(bench, f"{SOURCE}", between, (found[least], found[most]), Direction.FALLS),
-        verdict(bench, f"{TARGET}", between, (found[least], found[most]), Direction.RISES),
-        _largest_step(bench, found, again),
+        verdict(f"{SOURCE}", between, (found[least], found[most]), Direction.FALLS),
+        verdict(f"{TARGET}", between, (found[least], found[most]), Direction.RISES),
+        _largest_step(found, again),
     )
 
 
-def _largest_step(bench: Bench, found: dict[float, Scores], again: Scores) -> str:
+def _largest_step(found: dict[float, Scores], again: Scores) -> str:
     """Say between which strengths most of the source goes."""
     steps = {
-        (low, high): change(bench, before, after, SOURCE).value
+        (low, high): change(before, after, SOURCE).value
         for (low, before), (high, after) in pairwise(((0.0, again), *sorted(found.items())))
     }
     low, high = min(steps, key=steps.__getitem__)

@@ -91,11 +91,11 @@ class Comparison:
     def against(self, before: tuple[str, Scores], after: tuple[str, Scores]) -> list[str]:
         """Say where the figures go from one variant to another that the paper finds worse."""
         between = f"from {before[0]} to {after[0]}"
-        return [verdict(self.bench, name, between, (before[1], after[1]), way) for name, way in WORSE.items()]
+        return [verdict(name, between, (before[1], after[1]), way) for name, way in WORSE.items()]
 
     def by_chance(self, base: Scores, other: Scores) -> str:
         """Say how far another seed of the training alone moves each figure."""
-        moved = {name: change(self.bench, base, other, name) for name in JUDGED}
+        moved = {name: change(base, other, name) for name in JUDGED}
         told = ", ".join(f"{name} {one.value:+.3f}" for name, one in moved.items())
         sure = [name for name, one in moved.items() if direction_of(one) is not None]
         beyond = f"; {', '.join(sure)} beyond the interval" if sure else ""

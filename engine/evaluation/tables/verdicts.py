@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import Enum
 
 from engine.evaluation.estimates import Estimate
-from engine.evaluation.tables.bench import Bench
 from engine.evaluation.tables.scores import Scores, change
 
 
@@ -14,12 +13,10 @@ class Direction(Enum):
     RISES = "rises"
 
 
-def verdict(
-    bench: Bench, name: str, between: str, ends: tuple[Scores, Scores], paper: Direction | None
-) -> str:
+def verdict(name: str, between: str, ends: tuple[Scores, Scores], paper: Direction | None) -> str:
     """Say how a figure changes between two lines, and whether the paper's does the same, if it has it."""
     before, after = ends
-    moved = change(bench, before, after, name)
+    moved = change(before, after, name)
     found = direction_of(moved)
     what = "does not change beyond chance" if found is None else found.value
     told = f"{moved.value:+.3f} [{moved.low:.3f}, {moved.high:.3f}]"
