@@ -1,15 +1,18 @@
 """Means and their intervals by the bootstrap.
 
-P pairs or other items, R resamples.
+P pairs or other items, R resamples, T trainings.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 RESAMPLES = 2000
+_UPPER = 0.975
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +47,25 @@ def estimate(value: float, drawn_R: np.ndarray) -> Estimate:
     """Return a figure and the middle 95 % of what it was in the resamples."""
     low, high = np.percentile(drawn_R, [2.5, 97.5])
     return Estimate(value=value, low=float(low), high=float(high))
+
+
+def mean_half(values_T: np.ndarray) -> float:
+    """Return half of the 95 % interval of a mean of few independent values (Student's t)."""
+    error = float(values_T.std(ddof=1)) / math.sqrt(len(values_T))
+    return float(stats.t.ppf(_UPPER, len(values_T) - 1)) * error
+
+
+def difference_half(before_T: np.ndarray, after_T: np.ndarray) -> float:
+    """Return half of the 95 % interval of the difference of two such means (Welch 1947)."""
+    parts = [float(values_T.var(ddof=1)) / len(values_T) for values_T in (before_T, after_T)]
+    if sum(parts) == 0.0:
+        return 0.0
+    sizes = (len(before_T) - 1, len(after_T) - 1)
+    freedom = sum(parts) ** 2 / sum(part**2 / size for part, size in zip(parts, sizes, strict=True))
+    return float(stats.t.ppf(_UPPER, freedom)) * math.sqrt(sum(parts))
+
+
+def widened(one: Estimate, half: float) -> Estimate:
+    """Return an estimate with one more, independent, source of chance: widths add as deviations do."""
+    below, above = math.hypot(one.value - one.low, half), math.hypot(one.high - one.value, half)
+    return Estimate(value=one.value, low=one.value - below, high=one.value + above)

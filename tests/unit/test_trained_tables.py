@@ -14,21 +14,23 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from scipy import stats
 
 from engine.audio.mel_scale import MelConfig
 from engine.errors import EngineError
 from engine.evaluation.__main__ import main
-from engine.evaluation.estimates import Estimate
+from engine.evaluation.estimates import Estimate, mean_estimate
 from engine.evaluation.objective.distances import inception_score
 from engine.evaluation.tables.ablations import ablations_table
 from engine.evaluation.tables.compression import compression_table
 from engine.evaluation.tables.conditions import conditions_table
 from engine.evaluation.tables.judged import EVENLY, IS, NAMED, by_clip_of
 from engine.evaluation.tables.result import Result, write_result
-from engine.evaluation.tables.scores import Scores, change
+from engine.evaluation.tables.scores import Scores, change, over_trainings, spread
 from engine.evaluation.tables.sounds import sounds_as_trained
 from engine.evaluation.tables.trained import JUDGED, OTHERS, Comparison, TrainedRun
-from engine.evaluation.tables.variants import LEVELS, Variant, varied
+from engine.evaluation.tables.variants import LEVELS, Variant, seeded, varied
+from engine.evaluation.tables.verdicts import direction_of
 from engine.evaluation.tables.workshop import Workshop
 from engine.models.bundle import DEBUG_CONFIGS, Bundle, debug_bundle
 from engine.training.config import ProjectConfig, load_project
@@ -88,18 +90,20 @@ def comparison(project: Path, starter: Bundle) -> Comparison:
 
 def _comparison(project: Path, starter: Bundle) -> Comparison:
     folder = project.parent
-    run = TrainedRun(project=project, folder=folder / "runs", trials=folder / "trials", clips=CLIPS, seed=0)
+    run = TrainedRun(
+        project=project, folder=folder / "runs", trials=folder / "trials", clips=CLIPS, trainings=2, seed=0
+    )
     return Comparison(run=run, starter=starter)
 
 
 TABLES: dict[str, tuple[Callable[[Comparison], Result], tuple[Variant, ...]]] = {
     "conditions": (
         conditions_table,
-        (Variant.BASE, Variant.OTHER_SEED, Variant.TEXT, Variant.ROBERTA),
+        (Variant.BASE, Variant.TEXT, Variant.ROBERTA),
     ),
     "ablations": (
         ablations_table,
-        (Variant.BASE, Variant.OTHER_SEED, Variant.SIMPLE, Variant.BALANCED, Variant.AUGMENTED),
+        (Variant.BASE, Variant.SIMPLE, Variant.BALANCED, Variant.AUGMENTED),
     ),
     "compression": (compression_table, (Variant.R4, Variant.R8, Variant.R16)),
 }
@@ -114,7 +118,8 @@ def test_a_page_has_all_its_models_and_trains_none_twice(
     first = _comparison(project, starter)
     page = write_result(out, table(first), first.bench, "again")
     text, rows = page.read_text(), list(csv.DictReader(page.with_suffix(".csv").read_text().splitlines()))
-    assert {row["line"] for row in rows} == {OTHERS, *(variant.value for variant in variants)}
+    each = {f"{variant.value} {training}" for variant in variants for training in (1, 2)}
+    assert {row["line"] for row in rows} == {OTHERS, *(variant.value for variant in variants), *each}
     assert {IS, NAMED, EVENLY, "FD", "KL"} <= {row["figure"] for row in rows}
     assert "nan" not in text and "beyond chance" in text
     assert (page.parent / f"../images/results/{name}.png").is_file()
@@ -164,7 +169,6 @@ def test_each_variant_differs_from_the_base_in_its_own_way() -> None:
     base = load_project(PRESET)
     assert varied(base, Variant.BASE) == base
     assert base.ldm.text_probability == 0.0 and varied(base, Variant.TEXT).ldm.text_probability == 1.0
-    assert varied(base, Variant.OTHER_SEED).ldm.seed == base.ldm.seed + 1
     assert varied(base, Variant.SIMPLE).ldm.network.simple_attention
     draws = {one: varied(base, one).data.draws for one in (Variant.BALANCED, Variant.AUGMENTED)}
     assert draws[Variant.BALANCED] == replace(base.data.draws, balanced=True)
@@ -225,20 +229,79 @@ def test_names_are_counted_by_clip_and_by_kind() -> None:
     assert found[EVENLY].mean() == pytest.approx(1 / 3)
 
 
-def test_a_model_is_better_or_worse_only_beside_both_seeds(comparison: Comparison) -> None:
-    def with_figures(distance: float, share: float) -> Scores:
-        figures = {name: Estimate(value=share, low=share, high=share) for name in JUDGED}
-        figures["FD"] = Estimate(value=distance, low=distance, high=distance)
-        return Scores(figures=figures)
+def test_a_model_is_better_or_worse_only_beyond_chance(comparison: Comparison) -> None:
+    def trained(*shares: float) -> Scores:
+        """Return what has this share in each training, of each figure and clip."""
+        spread = np.array([-0.1, 0.0, 0.1])
+        return over_trainings([
+            Scores(
+                figures={name: Estimate(value=share, low=share, high=share) for name in JUDGED},
+                by_clip=dict.fromkeys(JUDGED, share + spread),
+            )
+            for share in shares
+        ])  # fmt: skip
 
-    bases = with_figures(0.4, 0.6), with_figures(0.5, 0.7)
-    told = comparison.beside_both("one", with_figures(0.3, 0.65), bases)
-    assert told == (
-        "Beside the base's two seeds, one is better in FD; among them in IS, KL, CLAP score, named, "
-        "named, all sounds alike."
+    base = trained(0.50, 0.51)
+    assert comparison.beside("one", trained(0.70, 0.71), base) == (
+        "Beside the base, one is better in IS, CLAP score, named, named, all sounds alike; worse in FD, KL."
     )
-    told = comparison.beside_both("one", with_figures(0.45, 0.8), bases)
-    assert "better in IS, CLAP score" in told and "worse in KL" in told and "among them in FD." in told
+    assert comparison.beside("one", trained(0.30, 0.90), base) == (
+        f"Beside the base, one is not to be told from it in {', '.join(JUDGED)}."
+    )
+
+
+def test_each_training_begins_and_draws_otherwise(comparison: Comparison) -> None:
+    one = comparison.measured([Variant.R8])[Variant.R8]
+    unets, vaes = ([trained.bundle.unet for trained in one.trained], [t.bundle.vae for t in one.trained])
+    for networks in (unets, vaes):
+        first, second = (network.state_dict() for network in networks)
+        assert not any(torch.equal(first[name], second[name]) for name in first if first[name].ndim > 1)
+    assert len({trained.run for trained in one.trained}) == len(one.each) == 2
+    changed = _sections(comparison.config, seeded(comparison.config, 1))
+    assert changed == {"vae", "roberta", "ldm"}, "clips and judge are the same"
+
+
+def test_figures_of_trainings_are_means_and_their_change_is_welchs() -> None:
+    rng = np.random.default_rng(3)
+
+    def scores(shares_T: np.ndarray) -> Scores:
+        each = [
+            Scores(figures={NAMED: Estimate(value=s, low=s, high=s)}, by_clip={NAMED: np.full(5, s)})
+            for s in shares_T
+        ]
+        return over_trainings(each)
+
+    before_T, after_T = rng.normal(0.5, 0.1, 3), rng.normal(0.7, 0.02, 4)
+    before, after = scores(before_T), scores(after_T)
+    assert before.figures[NAMED].value == pytest.approx(before_T.mean())
+    assert before.by_clip[NAMED] == pytest.approx(np.full(5, before_T.mean()))
+    # Clips that are all alike leave the chance of trainings alone.
+    alone = stats.ttest_1samp(before_T, 0.0).confidence_interval()
+    assert (before.figures[NAMED].low, before.figures[NAMED].high) == pytest.approx(tuple(alone))
+    wanted = stats.ttest_ind(after_T, before_T, equal_var=False).confidence_interval()
+    moved = change(before, after, NAMED)
+    assert (moved.low, moved.high) == pytest.approx(tuple(wanted))
+    pooled = np.sqrt((before_T.var(ddof=1) + after_T.var(ddof=1)) / 2)
+    assert spread([before, after], NAMED) == pytest.approx(pooled)
+
+
+def test_trainings_that_differ_by_chance_alone_are_seldom_told_apart() -> None:
+    """As with the figures of clips alone they were: clips know nothing of another training."""
+    rng = np.random.default_rng(0)
+    clips_N, found, of_clips = rng.normal(0.5, 0.3, 40), [], []
+    for _ in range(200):
+        before, after = (
+            [_by_clip(clips_N + bias + rng.normal(0.0, 0.1, 40)) for bias in rng.normal(0.0, 0.05, 3)]
+            for _ in range(2)
+        )
+        found.append(direction_of(change(over_trainings(before), over_trainings(after), NAMED)))
+        of_clips.append(direction_of(change(before[0], after[0], NAMED)))
+    assert sum(one is not None for one in found) <= 10
+    assert sum(one is not None for one in of_clips) >= 60
+
+
+def _by_clip(values_N: np.ndarray) -> Scores:
+    return Scores(figures={NAMED: mean_estimate(values_N)}, by_clip={NAMED: values_N})
 
 
 def test_the_score_is_that_of_the_reports_and_changes_as_it_does(comparison: Comparison) -> None:

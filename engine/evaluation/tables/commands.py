@@ -10,7 +10,7 @@ import click
 from engine.errors import NotFound
 from engine.evaluation.tables.kinds import TableKind
 
-CLIPS, CLIPS_OF_TRAINED = 64, 160
+CLIPS, CLIPS_OF_TRAINED, TRAININGS = 64, 160, 3
 PROJECTS = Path("presets/training")
 _PATH = click.Path(path_type=Path)
 
@@ -24,6 +24,13 @@ _PATH = click.Path(path_type=Path)
     help="Of how many sounds.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of all noise.")
+@click.option(
+    "--trainings",
+    type=click.IntRange(2, 100),
+    default=TRAININGS,
+    show_default=True,
+    help="How many of each model, with other seeds, by the tables that compare trainings.",
+)
 @click.option("--model", default="starter", show_default=True)
 @click.option(
     "--project",
@@ -51,6 +58,7 @@ def tables(
     kind: str,
     clips: int | None,
     seed: int,
+    trainings: int,
     model: str,
     project: Path | None,
     folder: Path,
@@ -73,6 +81,7 @@ def tables(
     run = TableRun(
         kind=table,
         clips=clips or (CLIPS_OF_TRAINED if table.trains else CLIPS),
+        trainings=trainings,
         seed=seed,
         model=model,
         project=project or PROJECTS / f"{table.project}.toml",

@@ -18,36 +18,30 @@ from engine.evaluation.tables.workshop import parameters_of
 VARIANTS = (Variant.R4, Variant.R8, Variant.R16)
 # Of table 8: what VAE and vocoder keep of a sound falls from r = 4 to 16.
 _KEPT: Mapping[str, Direction] = {PSNR: Direction.FALLS, SSIM: Direction.FALLS, FD: Direction.RISES}
-NO_SEEDS = (
-    "The intervals are of clips, and each level is trained once: [conditions](conditions.md) tells how far "
-    "another seed of a training alone moves such figures."
-)
 
 
 def compression_table(comparison: Comparison) -> Result:
     """Train a VAE of each compression, and a U-Net on its latents, for as many steps each."""
     measured = comparison.measured(VARIANTS)
-    scores = {variant: one for variant, (_, one) in measured.items()}
-    kept = {variant: comparison.jury.rebuilt(trained) for variant, (trained, _) in measured.items()}
+    scores = {variant: one.scores for variant, one in measured.items()}
+    kept = {variant: comparison.rebuilt(one) for variant, one in measured.items()}
+    vaes = [one.trained[0].bundle.vae for one in measured.values()]
     vae = comparison.config.vae
-    sizes = ", ".join(f"{parameters_of(one.bundle.vae) / 1e6:.1f}" for one, _ in measured.values())
-    minutes = ", ".join(f"{one.vae_minutes:.1f}" for one, _ in measured.values())
-    channels = ", ".join(str(one.bundle.vae.config.latent_channels) for one, _ in measured.values())
+    sizes = ", ".join(f"{parameters_of(one) / 1e6:.1f}" for one in vaes)
+    minutes = ", ".join(f"{one.vae_minutes:.1f}" for one in measured.values())
+    channels = ", ".join(str(one.config.latent_channels) for one in vaes)
     return Result(
         stem="compression",
         title="Compression (table 4)",
         told=(
-            comparison.told([trained for trained, _ in measured.values()])
+            comparison.told(measured)
             + f" Each has a VAE of its own ({sizes} million parameters), trained from nothing for "
             f"{vae.optimiser.steps} steps of {vae.batch} crops ({minutes} minutes), whose latents have "
             f"{channels} channels, half of the paper's, since a narrow U-Net has no room for more. The "
             "vocoder is the starter's. Equal steps are not equal time: the smaller the latents, the sooner "
             "they are done."
         ),
-        parts=(
-            comparison.part("Generated", scores),
-            _kept_part(kept),
-        ),
+        parts=(*comparison.parts("Generated", measured), _kept_part(kept)),
         findings=(
             *(
                 line
@@ -55,9 +49,9 @@ def compression_table(comparison: Comparison) -> Result:
                 for line in comparison.against((low.value, scores[low]), (high.value, scores[high]))
             ),
             *_kept_findings(kept),
-            NO_SEEDS,
+            comparison.by_chance(measured.values()),
         ),
-        picture=bars_png(comparison.bars(scores)),
+        picture=bars_png(comparison.bars(measured)),
     )
 
 

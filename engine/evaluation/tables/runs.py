@@ -34,6 +34,7 @@ class TableRun:
 
     kind: TableKind
     clips: int
+    trainings: int
     seed: int
     model: str
     project: Path
@@ -45,7 +46,7 @@ class TableRun:
     def command(self) -> str:
         own: dict[str, object] = {"--clips": self.clips, "--seed": self.seed, "--model": self.model}
         if self.kind.trains:
-            own["--project"] = str(self.project)
+            own |= {"--trainings": self.trainings, "--project": str(self.project)}
         told = " ".join(f"{name} {value}" for name, value in own.items())
         return f"python -m engine.evaluation tables {self.kind.value} {told}"
 
@@ -80,7 +81,12 @@ def run_table(run: TableRun) -> Path:
 
 def _run_trained(run: TableRun, starter: Bundle) -> Path:
     trained = TrainedRun(
-        project=run.project, folder=run.folder, trials=run.trials, clips=run.clips, seed=run.seed
+        project=run.project,
+        folder=run.folder,
+        trials=run.trials,
+        clips=run.clips,
+        trainings=run.trainings,
+        seed=run.seed,
     )
     comparison = Comparison(run=trained, starter=starter)
     result = TRAINED_TABLES[run.kind](comparison)

@@ -1,16 +1,24 @@
 """The figures of a set of clips against true sounds, and how two sets differ.
 
-N clips, D features, R resamples.
+N clips, D features, R resamples, T trainings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.evaluation.estimates import Estimate, estimate, mean_estimate
+from engine.evaluation.estimates import (
+    Estimate,
+    difference_half,
+    estimate,
+    mean_estimate,
+    mean_half,
+    widened,
+)
 from engine.evaluation.objective.distances import feature_distance, softmax_divergences
 from engine.evaluation.tables.bench import Bench
 
@@ -22,12 +30,14 @@ _RESAMPLES = 60
 class Scores:
     """Figures by their names; by_clip has the values (N,) of those that are means over clips.
 
-    drawn has what others are in each resample (R,), of the same clips for all sets.
+    drawn has what others are in each resample (R,), of the same clips for all sets. by_training has what
+    each figure is in each training of a model (T,), where it is their mean.
     """
 
     figures: Mapping[str, Estimate]
     by_clip: Mapping[str, np.ndarray] = field(default_factory=dict)
     drawn: Mapping[str, np.ndarray] = field(default_factory=dict)
+    by_training: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def scored(
@@ -58,7 +68,40 @@ def of_whole_set(value: float, drawn_R: np.ndarray) -> Estimate:
 
 
 def change(before: Scores, after: Scores, name: str) -> Estimate:
-    """Return by how much a figure changes, clip by clip; of those of whole sets, resample by resample."""
+    """Return by how much a figure changes, clip by clip; of those of whole sets, resample by resample.
+
+    Where both are of several trainings, the interval is as wide as these make it besides.
+    """
+    moved = _change_of_clips(before, after, name)
+    if not (before.by_training and after.by_training):
+        return moved
+    return widened(moved, difference_half(before.by_training[name], after.by_training[name]))
+
+
+def over_trainings(scores: Sequence[Scores]) -> Scores:
+    """Return the means of a model's trainings, with intervals for which clips and which trainings."""
+    by_clip = {name: np.mean([one.by_clip[name] for one in scores], axis=0) for name in scores[0].by_clip}
+    drawn = {name: np.mean([one.drawn[name] for one in scores], axis=0) for name in scores[0].drawn}
+    names = scores[0].figures
+    by_training = {name: np.array([one.figures[name].value for one in scores]) for name in names}
+    of_clips = {name: mean_estimate(values_N) for name, values_N in by_clip.items()}
+    of_clips |= {
+        name: of_whole_set(float(by_training[name].mean()), drawn_R) for name, drawn_R in drawn.items()
+    }
+    return Scores(
+        figures={name: widened(of_clips[name], mean_half(by_training[name])) for name in names},
+        by_clip=by_clip,
+        drawn=drawn,
+        by_training=by_training,
+    )
+
+
+def spread(models: Sequence[Scores], name: str) -> float:
+    """Return the standard deviation of a figure between trainings that differ in their seed alone."""
+    return math.sqrt(float(np.mean([one.by_training[name].var(ddof=1) for one in models])))
+
+
+def _change_of_clips(before: Scores, after: Scores, name: str) -> Estimate:
     if name in before.by_clip:
         return mean_estimate(after.by_clip[name] - before.by_clip[name])
     value = after.figures[name].value - before.figures[name].value

@@ -17,7 +17,6 @@ class Variant(Enum):
     """The project as it is, and what is changed of it."""
 
     BASE = "base"
-    OTHER_SEED = "base, other seed"
     TEXT = "text condition"
     ROBERTA = "RoBERTa"
     SIMPLE = "simple attention"
@@ -45,6 +44,16 @@ def varied(config: ProjectConfig, variant: Variant) -> ProjectConfig:
     return _CHANGES[variant](config)
 
 
+def seeded(config: ProjectConfig, training: int) -> ProjectConfig:
+    """Return a project whose n-th training, from 0, begins and draws otherwise than the one before it."""
+    return replace(
+        config,
+        vae=replace(config.vae, seed=config.vae.seed + training),
+        roberta=replace(config.roberta, seed=config.roberta.seed + training),
+        ldm=replace(config.ldm, seed=config.ldm.seed + training),
+    )
+
+
 def _with_ldm(config: ProjectConfig, **fields: object) -> ProjectConfig:
     return replace(config, ldm=replace(config.ldm, **fields))  # type: ignore[arg-type]
 
@@ -61,7 +70,6 @@ def _read_by_roberta(config: ProjectConfig) -> ProjectConfig:
 
 _CHANGES: Mapping[Variant, Callable[[ProjectConfig], ProjectConfig]] = {
     Variant.BASE: lambda config: config,
-    Variant.OTHER_SEED: lambda config: _with_ldm(config, seed=config.ldm.seed + 1),
     Variant.TEXT: lambda config: _with_ldm(config, text_probability=1.0),
     Variant.ROBERTA: _read_by_roberta,
     Variant.SIMPLE: lambda config: _with_ldm(

@@ -18,7 +18,7 @@ from torch import nn
 
 from engine.errors import NotFound
 from engine.evaluation.classifier import ClassifierRecipe, ConceptClassifier
-from engine.evaluation.tables.variants import LEVELS, Variant, varied
+from engine.evaluation.tables.variants import LEVELS, Variant, seeded, varied
 from engine.models.bundle import Bundle
 from engine.models.clap import TransformersClap
 from engine.models.roberta import RobertaText, load_roberta
@@ -76,9 +76,9 @@ class Workshop:
         self._fit(recipe, place)
         return recipe.network.eval(), place.name
 
-    def trained(self, variant: Variant) -> Trained:
-        """Return a variant, trained as far as that is still to be done."""
-        config = varied(self.config, variant)
+    def trained(self, variant: Variant, training: int = 0) -> Trained:
+        """Return the n-th training of a variant, from 0, trained as far as that is still to be done."""
+        config = seeded(varied(self.config, variant), training)
         vae, vae_minutes = self._vae(config) if variant in LEVELS else (self.starter.vae, 0.0)
         reader = self._reader(config)
         latents = self._latents(config, vae, reader, variant)
