@@ -39,6 +39,7 @@ MODELS = [
         for number in range(6)
     ),
 ]
+NO_TAKE = ErrorInfo(code=ErrorCode.NOT_FOUND, message="the file is not a take")
 CANCELLED = ErrorInfo(code=ErrorCode.CANCELLED, message="the job was cancelled")
 
 
@@ -48,12 +49,14 @@ class Manner:
 
     It makes `steps` steps for each take, each of step_s; fails_with ends every render so. While gate is
     clear it stands still between two steps, and sees a cancel; hangs lets it stand still and see nothing.
+    It finds a recipe in any file, or in none where finds_recipes is off.
     """
 
     steps: int = 2
     step_s: float = 0.0
     fails_with: ErrorInfo | None = None
     hangs: bool = False
+    finds_recipes: bool = True
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -115,6 +118,8 @@ class StubWorker:
                 case "probe":
                     answer = {"sample_rate_hz": 48_000, "channels": 2, "length_samples": 96_000}
                     self._tell(order.job_id, EventKind.DONE, answer)
+                case "recall" if not self.manner.finds_recipes:
+                    self._fail(order.job_id, NO_TAKE)
                 case "recall":
                     answer = {
                         "spec": {"task": "generate", "prompt": "rain", "duration_s": 1.0},

@@ -277,6 +277,23 @@ def test_a_preset_that_is_dropped_is_taken_in_and_that_is_said(
     assert person.window.statusBar().currentMessage() == "Among the presets now: warm"
 
 
+def test_what_is_refused_beside_a_sound_is_still_told_when_that_is_open(
+    qtbot: QtBot, service: Served, person: Person, tmp_path: Path
+) -> None:
+    service.manner.finds_recipes = False
+    notes, tone = tmp_path / "notes.txt", tmp_path / "tone.wav"
+    notes.write_text("no sound")
+    soundfile.write(tone, np.zeros(48_000), 48_000)
+    person.models.incoming.receive([str(notes), str(tone)])
+    person.wait_for_sound(tone)
+    qtbot.wait(200)
+    assert "notes.txt is nothing that can be used here" in person.window.messages.text
+    # The next sound puts it away.
+    person.models.incoming.receive([str(GROOVE)])
+    person.wait_for_sound()
+    assert not person.window.messages.text
+
+
 def test_each_part_of_the_window_is_gone_to_by_its_key(person: Person) -> None:
     render(person)
     window = person.window

@@ -99,7 +99,7 @@ def test_a_take_brings_its_recipe_along(
     take.with_suffix(".json").unlink()
     with qtbot.assertNotEmitted(incoming.recipe_found, wait=500), qtbot.waitSignal(incoming.opened):
         drop(area, elsewhere)
-    # What is offered before the sound is seen would be put away with what was told of the one before.
+    # Of what cannot be opened nothing is offered.
     with qtbot.waitSignal(incoming.recipe_found, timeout=WAIT_MS) as told:
         incoming.was_opened(str(elsewhere))
     (recipe,) = told.args

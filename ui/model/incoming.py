@@ -116,13 +116,14 @@ class Incoming(QObject):
 
     def _take(self, found: tuple[list[Found], list[EngineError]]) -> None:
         files, errors = found
-        for error in errors:
-            self.refused.emit(error.info)
         sounds = [str(one.path) for one in files if one.kind is Kind.SOUND]
         if sounds:
             self._open(sounds)
         for one in files:
             self._import(one)
+        # Last: what is opened puts away what was told before.
+        for error in errors:
+            self.refused.emit(error.info)
 
     def _open(self, sounds: list[str]) -> None:
         kept = [*sounds, *(path for path in self.recent if path not in sounds)]
@@ -133,7 +134,7 @@ class Incoming(QObject):
         self.opened.emit(sounds[0])
 
     def _look_for_recipe(self) -> None:
-        """Ask once, when an engine is there and the sound is seen: what is opened puts messages away."""
+        """Ask once, when an engine is there and the sound is seen."""
         if not self._is_recipe_wanted or self._seen != self._current or not self._link.status.is_ready:
             return
         self._is_recipe_wanted = False

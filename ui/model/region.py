@@ -36,6 +36,7 @@ class RegionModel(QObject):
     which 0 is the bottom and 1 the top.
     """
 
+    opening = pyqtSignal()
     opened = pyqtSignal()
     compared = pyqtSignal()
     span_changed = pyqtSignal()
@@ -295,6 +296,7 @@ class RegionModel(QObject):
     def _open(self, path: str, *, is_same: bool) -> None:
         if self._opening is not None:
             self._opening.call_off()
+        self.opening.emit()
         self._opening = self._background.run(
             partial(FileSource, path),
             partial(self._put_original, path, is_same),

@@ -177,6 +177,7 @@ class Window(QMainWindow):
             models.models,
         ):
             part.failed.connect(self._fail)
+        studio.region.opening.connect(self.messages.hide)
         studio.region.opened.connect(self._show_sound)
         studio.region.failed.connect(self._fail_to_open)
         models.link.status_changed.connect(self._meet_engine)
@@ -206,7 +207,6 @@ class Window(QMainWindow):
 
     def _show_sound(self) -> None:
         self.view.show()
-        self.messages.hide()
         name = Path(self.models.studio.region.path).name
         self.setWindowTitle(f"{name} - DAW Bridge")
 
