@@ -189,6 +189,11 @@ def test_what_a_layout_has_no_place_for_is_refused(layout: Layout, case: str) ->
     assert f"does not fit the {layout.value} layout" in refusal.value.message and refusal.value.hint
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_peak_of_passes_that_there_are_none_of_is_no_hindrance(layout: Layout) -> None:
+    require_fit(fitting_bundle(replace(FITTING, mel_matching=MelMatchingConfig(passes=0, peak=0.9))), layout)
+
+
 def test_diffusers_keeps_heads_groups_and_what_the_schedule_and_text_tower_are(tmp_path: Path) -> None:
     unet = replace(FITTING.unet, channel_mult=(1, 2, 3), attention_levels=(0, 2), heads=4, norm_groups=16)
     configs = replace(

@@ -15,7 +15,7 @@ from daw_bridge.display import say
 from daw_bridge.errors import WorkFailed
 from daw_bridge.option_types import Number
 from daw_bridge.transport.packets import decode_packet, encode_packet
-from engine.errors import NotFound
+from engine.errors import NotFound, sentences
 from engine.types import MAX_DURATION_S, MAX_TAKES, MIN_DURATION_S, ErrorCode, ErrorInfo
 
 PORT = 9010
@@ -132,7 +132,7 @@ def ask(verb: str, values: Mapping[str, Any], port: int = PORT) -> None:
             elif kind == "fail":
                 left, refused = left - 1, _refusal(args)
                 if left:
-                    say(f"{refused.message} {refused.hint}".strip())
+                    say(sentences(refused.message, refused.hint))
             elif kind == "done":
                 left -= 1
                 for text in args:
