@@ -14,6 +14,7 @@ from ui.model.chains import ChainsModel
 from ui.model.checkup import CheckupModel
 from ui.model.draft import DraftModel
 from ui.model.editing import EditModel
+from ui.model.foresight import Foresight
 from ui.model.history import HistoryModel
 from ui.model.incoming import Incoming
 from ui.model.jobs import JobsModel
@@ -54,6 +55,7 @@ class PanelModels(QObject):
         self.chains = ChainsModel(self.link, self.draft, self)
         self.models = ModelsModel(self.link, self)
         self.jobs = JobsModel(self.link, self)
+        self.foresight = Foresight(self.link, self.draft, self.jobs, self)
         self.rejoin = Rejoin(self.link, self.jobs, self.studio, self)
         self.history = HistoryModel(self.link, self.draft, self)
         self.incoming = Incoming(self.link, self.draft, self.store, self)
