@@ -55,16 +55,6 @@ def mean_half(values_T: np.ndarray) -> float:
     return float(stats.t.ppf(_UPPER, len(values_T) - 1)) * error
 
 
-def difference_half(before_T: np.ndarray, after_T: np.ndarray) -> float:
-    """Return half of the 95 % interval of the difference of two such means (Welch 1947)."""
-    parts = [float(values_T.var(ddof=1)) / len(values_T) for values_T in (before_T, after_T)]
-    if sum(parts) == 0.0:
-        return 0.0
-    sizes = (len(before_T) - 1, len(after_T) - 1)
-    freedom = sum(parts) ** 2 / sum(part**2 / size for part, size in zip(parts, sizes, strict=True))
-    return float(stats.t.ppf(_UPPER, freedom)) * math.sqrt(sum(parts))
-
-
 def widened(one: Estimate, half: float) -> Estimate:
     """Return an estimate with one more, independent, source of chance: widths add as deviations do."""
     below, above = math.hypot(one.value - one.low, half), math.hypot(one.high - one.value, half)

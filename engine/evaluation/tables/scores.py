@@ -13,7 +13,6 @@ import numpy as np
 
 from engine.evaluation.estimates import (
     Estimate,
-    difference_half,
     estimate,
     mean_estimate,
     mean_half,
@@ -70,12 +69,13 @@ def of_whole_set(value: float, drawn_R: np.ndarray) -> Estimate:
 def change(before: Scores, after: Scores, name: str) -> Estimate:
     """Return by how much a figure changes, clip by clip; of those of whole sets, resample by resample.
 
-    Where both are of several trainings, the interval is as wide as these make it besides.
+    Where both are of several trainings, the interval is as wide as these make it besides: the n-th ones have
+    one seed, which moves both alike.
     """
     moved = _change_of_clips(before, after, name)
     if not (before.by_training and after.by_training):
         return moved
-    return widened(moved, difference_half(before.by_training[name], after.by_training[name]))
+    return widened(moved, mean_half(after.by_training[name] - before.by_training[name]))
 
 
 def over_trainings(scores: Sequence[Scores]) -> Scores:

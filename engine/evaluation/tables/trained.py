@@ -150,7 +150,8 @@ class Comparison:
         told = ", ".join(f"{name} {spread(scores, name):.3f}" for name in JUDGED)
         return (
             f"Each model was trained {self.run.trainings} times, with other seeds: figures are means of "
-            "these, and intervals hold which clips and which trainings (Student's t; of changes Welch's). "
+            "these, and intervals hold which clips and which trainings (Student's t). Changes are between "
+            "trainings of the same seed, as it moves both alike. "
             f"From one training to another of the same model they move by (standard deviation) {told}."
         )
 

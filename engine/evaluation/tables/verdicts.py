@@ -27,6 +27,8 @@ def verdict(name: str, between: str, ends: tuple[Scores, Scores], paper: Directi
 def _beside(found: Direction | None, paper: Direction | None) -> str:
     if paper is None:
         return "The paper has no figure for it."
+    if found is None:
+        return f"That is no direction to compare: in the paper it {paper.value}."
     if found is paper:
         return "That is the paper's direction."
     return f"Not the paper's direction: there it {paper.value}."
