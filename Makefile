@@ -42,9 +42,10 @@ help:  ## show this list
 run: $(VENV)/.ready-to-run  ## change, repair and make sound on an example clip; takes land in out/
 	@$(BIN)/daw-bridge demo
 
-# Two processes; tests that record what plays have the machine to themselves (marker real_time).
+# Three processes for two cores: much of the end-to-end tests is waiting. Tests that record what plays have the
+# machine to themselves (marker real_time).
 test: test-packages $(VENV)/.ready-to-test  ## all checks: unit to end-to-end tests, style, types, import arrows
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 bench: $(VENV)/.ready-to-test  ## measure speed and memory beside diffusers (minutes, all cores)
 	@$(BIN)/python -m pytest tests/bench -p no:randomly --capture=no $(ARGS)

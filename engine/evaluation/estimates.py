@@ -1,4 +1,4 @@
-"""Means and their intervals by the bootstrap.
+"""Means and their intervals, by the bootstrap or by Student's t.
 
 P pairs or other items, R resamples, T trainings.
 """

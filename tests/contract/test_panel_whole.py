@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,11 +26,14 @@ from PyQt6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from daw_bridge.messages.service import AudioRecall
 from daw_bridge.service.presence import alone, announce
 from engine.types import Task, TimeSpan
 from tests.contract.services import Served, served
 from tests.contract.test_auditioner import SoundServer, audible, server
 from tests.end2end.panels import GROOVE, Person, panel_of
+from ui.connection.line import GONE
+from ui.connection.link import Link
 from ui.model.display import Shown
 from ui.model.history_tree import TAKE_ROLE
 from ui.model.listening import Choice, Kind
@@ -292,6 +297,56 @@ def test_what_is_refused_beside_a_sound_is_still_told_when_that_is_open(
     person.models.incoming.receive([str(GROOVE)])
     person.wait_for_sound()
     assert not person.window.messages.text
+
+
+def test_the_recipe_of_a_sound_is_not_offered_once_another_is_being_opened(
+    qtbot: QtBot, person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (tmp_path / f"{name}.wav" for name in ("first", "second"))
+    for path in (first, second):
+        soundfile.write(path, np.zeros(48_000), 48_000)
+    answers: list[Callable[[Any], None]] = []
+    ask = Link.ask
+
+    def late(link: Link, request: Any, on_answer: Any, *rest: Any, **options: Any) -> None:
+        """Keep the answer to a recall until it is wanted."""
+        if isinstance(request, AudioRecall):
+            ask(link, request, lambda answer: answers.append(partial(on_answer, answer)), *rest, **options)
+        else:
+            ask(link, request, on_answer, *rest, **options)
+
+    monkeypatch.setattr(Link, "ask", late)
+    person.models.incoming.receive([str(first)])
+    person.wait(lambda: len(answers) == 1, "the recipe of the first")
+    person.models.incoming.opened.connect(lambda _: answers[0]())
+    person.models.incoming.receive([str(second)])
+    person.wait_for_sound(second)
+    assert not person.window.messages.text
+    person.wait(lambda: len(answers) == 2, "the recipe of the second")
+    answers[1]()
+    assert "This sound was made of" in person.window.messages.text
+
+
+def test_a_recipe_is_asked_for_again_where_the_engine_was_lost(
+    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tone = tmp_path / "tone.wav"
+    soundfile.write(tone, np.zeros(48_000), 48_000)
+    ask = Link.ask
+
+    def lost(link: Link, request: Any, on_answer: Any, on_fail: Any = None, **options: Any) -> None:
+        if isinstance(request, AudioRecall):
+            monkeypatch.undo()
+            on_fail(GONE)
+        else:
+            ask(link, request, on_answer, on_fail, **options)
+
+    monkeypatch.setattr(Link, "ask", lost)
+    person.models.incoming.receive([str(tone)])
+    person.wait_for_sound(tone)
+    assert not person.window.messages.text
+    person.models.link.status_changed.emit()
+    person.wait(lambda: "This sound was made of" in person.window.messages.text, "the offer")
 
 
 def test_each_part_of_the_window_is_gone_to_by_its_key(person: Person) -> None:

@@ -101,7 +101,7 @@ def test_a_take_brings_its_recipe_along(
         drop(area, elsewhere)
     # Of what cannot be opened nothing is offered.
     with qtbot.waitSignal(incoming.recipe_found, timeout=WAIT_MS) as told:
-        incoming.was_opened(str(elsewhere))
+        incoming.see(str(elsewhere))
     (recipe,) = told.args
     assert recipe.path == str(elsewhere)
     incoming.restore(recipe)

@@ -105,8 +105,8 @@ class Incoming(QObject):
             return
         self._background.run(partial(_sorted_out, whole), self._take, self._fail)
 
-    def was_opened(self, path: str) -> None:
-        """Learn which sound is seen now: of one that was taken in here the recipe is looked for."""
+    def see(self, path: str) -> None:
+        """Learn which sound is seen, none while one is read: what was taken in here may have a recipe."""
         self._seen = path
         self._look_for_recipe()
 
@@ -139,8 +139,12 @@ class Incoming(QObject):
             return
         self._is_recipe_wanted = False
         request = AudioRecall(rid="-", path=self._current)
-        # Most sounds are no takes, and then there is nothing to say.
-        self._link.ask(request, partial(self._recalled, self._current), lambda _: None)
+        self._link.ask(request, partial(self._recalled, self._current), partial(self._not_recalled, request))
+
+    def _not_recalled(self, request: AudioRecall, error: ErrorInfo) -> None:
+        """Ask again where the engine was lost; most sounds are no takes, and then there is nothing to say."""
+        if error.code is ErrorCode.TIMEOUT and request.path == self._current:
+            self._is_recipe_wanted = True
 
     def _recalled(self, path: str, answer: AudioRecallDone) -> None:
         if path != self._seen:

@@ -134,7 +134,10 @@ class PanelModels(QObject):
         self.jobs.retried.connect(self.studio.was_retried)
         self.chains.applied.connect(self._hear_chain)
         self.studio.region.opened.connect(self._choose_for_chain)
-        self.studio.region.opened.connect(lambda: self.incoming.was_opened(self.studio.region.path))
+        region = self.studio.region
+        region.opening.connect(lambda: self.incoming.see(""))
+        region.opened.connect(lambda: self.incoming.see(region.path))
+        region.failed.connect(lambda _: self.incoming.see(region.path))
         self.studio.hearing.changed.connect(self._choose_for_chain)
         self.studio.takes.changed.connect(self._play_past)
         self.studio.hearing.changed.connect(self._choose_to_send)

@@ -6,7 +6,7 @@ from engine.evaluation.tables.judged import EVENLY
 from engine.evaluation.tables.plots import bars_png
 from engine.evaluation.tables.result import Result
 from engine.evaluation.tables.scores import Scores
-from engine.evaluation.tables.trained import Comparison
+from engine.evaluation.tables.trained import OF_TRAININGS, Comparison
 from engine.evaluation.tables.variants import MIXED_SHARE, Variant
 from engine.evaluation.tables.verdicts import verdict
 
@@ -27,7 +27,8 @@ def ablations_table(comparison: Comparison) -> Result:
             + f" `{Variant.SIMPLE.value}` has one self-attention in the place of each transformer block, "
             f"which takes it from {base:.2f} to {simple:.2f} million parameters. `{Variant.BALANCED.value}` "
             f"draws clips by the inverse count of their sound. `{Variant.AUGMENTED.value}` makes "
-            f"{MIXED_SHARE:.0%} of the draws mixtures of two clips, whose mixed sound is the condition."
+            f"{MIXED_SHARE:.0%} of the draws mixtures of two clips, whose mixed sound is the condition. All "
+            "trainings of either have the same draws."
         ),
         parts=comparison.parts("Changes", measured),
         findings=(
@@ -43,6 +44,7 @@ def ablations_table(comparison: Comparison) -> Result:
             comparison.by_chance(measured.values()),
         ),
         picture=bars_png(comparison.bars(measured)),
+        interval=OF_TRAININGS,
     )
 
 

@@ -10,7 +10,7 @@ from engine.evaluation.tables.plots import bars_png
 from engine.evaluation.tables.rebuilt import PSNR, SSIM
 from engine.evaluation.tables.result import Line, Part, Result
 from engine.evaluation.tables.scores import FD, KL, Scores
-from engine.evaluation.tables.trained import Comparison
+from engine.evaluation.tables.trained import OF_TRAININGS, Comparison
 from engine.evaluation.tables.variants import Variant
 from engine.evaluation.tables.verdicts import Direction, verdict
 from engine.evaluation.tables.workshop import parameters_of
@@ -52,6 +52,7 @@ def compression_table(comparison: Comparison) -> Result:
             comparison.by_chance(measured.values()),
         ),
         picture=bars_png(comparison.bars(measured)),
+        interval=OF_TRAININGS,
     )
 
 

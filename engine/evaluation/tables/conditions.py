@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.evaluation.tables.plots import bars_png
 from engine.evaluation.tables.result import Result
-from engine.evaluation.tables.trained import OTHERS, Comparison
+from engine.evaluation.tables.trained import OF_TRAININGS, OTHERS, Comparison
 from engine.evaluation.tables.variants import Variant
 
 VARIANTS = (Variant.BASE, Variant.TEXT, Variant.ROBERTA)
@@ -38,4 +38,5 @@ def conditions_table(comparison: Comparison) -> Result:
             comparison.by_chance(measured.values()),
         ),
         picture=bars_png(comparison.bars(measured)),
+        interval=OF_TRAININGS,
     )

@@ -16,6 +16,7 @@ from engine.evaluation.tables.plots import bars_png
 from engine.evaluation.tables.rebuilt import LSD, UNLIKE, Way, pairs, rebuilt, unlike
 from engine.evaluation.tables.result import Line, Part, Result
 from engine.evaluation.tables.scores import FD, KL, Scores, change, scored
+from engine.evaluation.tables.verdicts import Direction, direction_of
 from engine.training.store import INT16_PEAK
 from engine.types import Mask, RectShape, Region, RenderSpec, Task, TimeSpan
 
@@ -145,25 +146,30 @@ def _inpainting_finding(share: float, found: dict[str, Scores]) -> str:
     silent, filled, best = (found[line].figures[FD].value for line in _LINES)
     paper = f" (the paper: {PAPER_INPAINTED:.2f}, by FAD)" if share == PAPER_SHARE else ""
     gained = change(found[UNPROCESSED], found[PROCESSED], FD)
-    way = "as in the paper" if gained.high < 0.0 else "not as in the paper"
     return (
         f"With {share:.0%} missing, the FD of the filled clips is {filled / silent:.2f} of the "
-        f"unprocessed{paper}: {gained.value:+.3f} [{gained.low:.3f}, {gained.high:.3f}], {way}. With the "
-        f"true sound from VAE and vocoder in the hole it is {best / silent:.2f}."
+        f"unprocessed{paper}: {gained.value:+.3f} [{gained.low:.3f}, {gained.high:.3f}], {_way(gained)}. "
+        f"With the true sound from VAE and vocoder in the hole it is {best / silent:.2f}."
     )
 
 
 def _superres_findings(widened: dict[str, Scores]) -> tuple[str, ...]:
     low, made, best = (widened[line].figures[LSD].value for line in _LINES)
     gained = change(widened[UNPROCESSED], widened[PROCESSED], LSD)
-    way = "as in the paper" if gained.high < 0.0 else "not as in the paper"
     told = (
         f"Super-resolution brings LSD to {made / low:.2f} of the unprocessed (the paper: "
-        f"{PAPER_SUPERRES:.2f}): {gained.value:+.3f} [{gained.low:.3f}, {gained.high:.3f}], {way}. VAE and "
-        f"vocoder with nothing missing have {best / low:.2f} of it, which is as near as this model's highs "
-        "can come by its vocoder."
+        f"{PAPER_SUPERRES:.2f}): {gained.value:+.3f} [{gained.low:.3f}, {gained.high:.3f}], {_way(gained)}. "
+        f"VAE and vocoder with nothing missing have {best / low:.2f} of it, which is as near as this model's "
+        "highs can come by its vocoder."
     )
     return (told,)
+
+
+def _way(gained: Estimate) -> str:
+    found = direction_of(gained)
+    if found is None:
+        return "no change beyond chance, and in the paper less"
+    return "as in the paper" if found is Direction.FALLS else "not as in the paper"
 
 
 def _bars(

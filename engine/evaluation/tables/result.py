@@ -20,6 +20,7 @@ from engine.evaluation.tables.bench import Bench
 from engine.evaluation.tables.scores import Scores
 
 UNKNOWN = "-"
+OF_CLIPS = "`±` is half of the 95 % interval of a bootstrap over clips."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +43,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Result:
-    """All of a page; findings are sentences on whether the directions are those of the paper."""
+    """All of a page.
+
+    findings are sentences on whether the directions are those of the paper, interval one on what `±` is.
+    """
 
     stem: str
     title: str
@@ -50,6 +54,7 @@ class Result:
     parts: tuple[Part, ...]
     findings: tuple[str, ...]
     picture: bytes
+    interval: str = OF_CLIPS
 
 
 def write_result(folder: Path, result: Result, bench: Bench, command: str) -> Path:
@@ -75,7 +80,7 @@ def told_estimate(one: Estimate) -> str:
 def _page(result: Result, bench: Bench, command: str, image: str) -> str:
     findings = "\n".join(wrapped(f"- {one}").replace("\n", "\n  ") for one in result.findings)
     tables = [f"## {part.title}\n\n{_table(part)}" for part in result.parts]
-    head = [f"# {result.title}", wrapped(_measured(bench)), wrapped(result.told)]
+    head = [f"# {result.title}", wrapped(f"{_measured(bench)} {result.interval}"), wrapped(result.told)]
     again = f"To measure again: `{command}`"
     sections = [*head, again, "## Against the paper", findings, *tables, f"![{result.title}]({image})"]
     return "\n\n".join(sections) + "\n"
@@ -90,8 +95,7 @@ def _measured(bench: Bench) -> str:
         f"{sounds.audio_NS.shape[1] / sounds.rate_hz:g} s each. FD is the Fréchet distance of CLAP "
         "features (unbiased covariances; with fewer clips than features it is too large, so compare it "
         "only on this page), KL is of CLAP's opinions which of the sounds' names fits a clip; the model "
-        "was trained with this CLAP, which makes it no neutral judge. `±` is half of the 95 % interval of "
-        "a bootstrap over clips."
+        "was trained with this CLAP, which makes it no neutral judge."
     )
 
 

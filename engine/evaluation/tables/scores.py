@@ -69,8 +69,7 @@ def of_whole_set(value: float, drawn_R: np.ndarray) -> Estimate:
 def change(before: Scores, after: Scores, name: str) -> Estimate:
     """Return by how much a figure changes, clip by clip; of those of whole sets, resample by resample.
 
-    Where both are of several trainings, the interval is as wide as these make it besides: the n-th ones have
-    one seed, which moves both alike.
+    Where both are of several trainings, these come in pairs, and make the interval wider.
     """
     moved = _change_of_clips(before, after, name)
     if not (before.by_training and after.by_training):

@@ -24,6 +24,10 @@ from engine.training.config import ProjectConfig, load_project
 COLUMNS = (f"{FD} ↓", f"{IS} ↑", f"{KL} ↓", f"{CLAP} ↑", f"{NAMED} ↑", f"{EVENLY} ↑")
 OTHERS = "other true sounds"
 EACH = "Each training"
+OF_TRAININGS = (
+    "`±` is half of a 95 % interval: of a bootstrap over clips, and for the means of a model's trainings of "
+    "Student's t over these, too."
+)
 JUDGED = (FD, IS, KL, CLAP, NAMED, EVENLY)
 _LESS_IS_BETTER = (FD, KL)
 # What the paper says of each: worse in all three.
@@ -145,14 +149,13 @@ class Comparison:
         return [verdict(name, between, (before[1], after[1]), way) for name, way in WORSE.items()]
 
     def by_chance(self, measured: Iterable[Measured]) -> str:
-        """Say what the intervals hold, and how far the seed of a training alone moves each figure."""
+        """Say how far the seed of a training alone moves each figure."""
         scores = [one.scores for one in measured]
         told = ", ".join(f"{name} {spread(scores, name):.3f}" for name in JUDGED)
         return (
-            f"Each model was trained {self.run.trainings} times, with other seeds: figures are means of "
-            "these, and intervals hold which clips and which trainings (Student's t). Changes are between "
-            "trainings of the same seed, as it moves both alike. "
-            f"From one training to another of the same model they move by (standard deviation) {told}."
+            f"Each model was trained {self.run.trainings} times, with other seeds, and changes are between "
+            "trainings of the same seed. From one training to another of the same model figures move by "
+            f"(standard deviation) {told}. Each interval is at 95 % by itself: of so many a few go astray."
         )
 
     def beside(self, name: str, one: Scores, base: Scores) -> str:

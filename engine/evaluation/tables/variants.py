@@ -45,7 +45,7 @@ def varied(config: ProjectConfig, variant: Variant) -> ProjectConfig:
 
 
 def seeded(config: ProjectConfig, training: int) -> ProjectConfig:
-    """Return a project whose n-th training, from 0, begins and draws otherwise than the one before it."""
+    """Return a project whose n-th trainings, from 0, have seeds of their own; their clips are the same."""
     return replace(
         config,
         vae=replace(config.vae, seed=config.vae.seed + training),
