@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from engine.errors import EngineError
 from engine.evaluation.__main__ import main
-from engine.evaluation.estimates import Estimate
+from engine.evaluation.estimates import Estimate, mean_estimate
 from engine.evaluation.objective.distances import feature_distance
 from engine.evaluation.tables import jobs, rebuilt
 from engine.evaluation.tables.bench import Bench, Sounds
@@ -28,11 +28,11 @@ from engine.evaluation.tables.editing import editing_table, hole, with_hole, wit
 from engine.evaluation.tables.guidance import guidance_table
 from engine.evaluation.tables.reconstruction import reconstruction_table
 from engine.evaluation.tables.result import Result, write_result
-from engine.evaluation.tables.scores import FD, KL, change, scored
+from engine.evaluation.tables.scores import FD, KL, Scores, change, scored
 from engine.evaluation.tables.sounds import held_out_sounds
 from engine.evaluation.tables.steps import steps_table
 from engine.evaluation.tables.strength import strength_table
-from engine.evaluation.tables.verdicts import Direction, direction_of
+from engine.evaluation.tables.verdicts import Direction, direction_of, verdict
 from engine.models.mel_matching import MelMatchingConfig
 from engine.types import Region, RenderSpec, SamplerName, Task
 from tests.unit import bundles
@@ -152,6 +152,36 @@ def test_a_change_has_a_direction_only_where_its_interval_leaves_out_none(low: f
     found = direction_of(Estimate(value=low + width / 2, low=low, high=low + width))
     wanted = Direction.RISES if low > 0 else Direction.FALLS if low + width < 0 else None
     assert found is wanted
+
+
+@pytest.mark.parametrize(
+    ("moves", "told"),
+    [
+        ([0.1, 0.2], "rises: 0.500 to 0.650, +0.150 [0.100, 0.200]. That is the paper's direction."),
+        (
+            [-0.1, -0.2],
+            "falls: 0.500 to 0.350, -0.150 [-0.200, -0.100]. Not the paper's direction: there it rises.",
+        ),
+        (
+            [-0.1, 0.2],
+            "does not change beyond chance: 0.500 to 0.550, +0.050 [-0.100, 0.200]. Within chance that is",
+        ),
+        (
+            [0.1, -0.2],
+            "does not change beyond chance: 0.500 to 0.450, -0.050 [-0.200, 0.100]. In the paper it rises.",
+        ),
+    ],
+)
+def test_a_sentence_says_where_a_figure_goes_and_where_that_of_the_paper(
+    moves: list[float], told: str
+) -> None:
+    before_N = np.array([0.5, 0.5])
+    ends = [
+        Scores(figures={KL: mean_estimate(values_N)}, by_clip={KL: values_N})
+        for values_N in (before_N, before_N + moves)
+    ]
+    found = verdict(KL, "from this to that", (ends[0], ends[1]), Direction.RISES)
+    assert found.startswith(f"KL from this to that {told}")
 
 
 @given(samples=st.integers(4, 5000), share=st.floats(0.01, 1.0))

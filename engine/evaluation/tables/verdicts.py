@@ -21,14 +21,17 @@ def verdict(name: str, between: str, ends: tuple[Scores, Scores], paper: Directi
     what = "does not change beyond chance" if found is None else found.value
     told = f"{moved.value:+.3f} [{moved.low:.3f}, {moved.high:.3f}]"
     values = f"{before.figures[name].value:.3f} to {after.figures[name].value:.3f}"
-    return f"{name} {between} {what}: {values}, {told}. {_beside(found, paper)}"
+    return f"{name} {between} {what}: {values}, {told}. {_beside(found, moved.value, paper)}"
 
 
-def _beside(found: Direction | None, paper: Direction | None) -> str:
+def _beside(found: Direction | None, moved: float, paper: Direction | None) -> str:
     if paper is None:
         return "The paper has no figure for it."
     if found is None:
-        return f"That is no direction to compare: in the paper it {paper.value}."
+        is_same = (moved > 0.0) is (paper is Direction.RISES)
+        return (
+            "Within chance that is the paper's direction." if is_same else f"In the paper it {paper.value}."
+        )
     if found is paper:
         return "That is the paper's direction."
     return f"Not the paper's direction: there it {paper.value}."
