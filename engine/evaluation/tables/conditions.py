@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.evaluation.tables.bench import Bench
 from engine.evaluation.tables.plots import bars_png
 from engine.evaluation.tables.result import Result
 from engine.evaluation.tables.trained import OF_TRAININGS, OTHERS, Comparison
@@ -31,6 +32,7 @@ def conditions_table(comparison: Comparison) -> Result:
             *comparison.against(("sound", base), ("text", scores[Variant.TEXT])),
             *comparison.against(("sound", base), ("RoBERTa", scores[Variant.ROBERTA])),
             *comparison.against(("text", scores[Variant.TEXT]), ("RoBERTa", scores[Variant.ROBERTA])),
+            _why_text_is_near(comparison.bench),
             *(
                 comparison.beside(variant.value, scores[variant], base)
                 for variant in (Variant.TEXT, Variant.ROBERTA)
@@ -39,4 +41,13 @@ def conditions_table(comparison: Comparison) -> Result:
         ),
         picture=bars_png(comparison.bars(measured)),
         interval=OF_TRAININGS,
+    )
+
+
+def _why_text_is_near(bench: Bench) -> str:
+    near = float((bench.true_ND * bench.text_ND).sum(axis=1).mean())
+    return (
+        "Why text is as good a condition here as sound, or better: each of these captions names its sound, "
+        "where the paper's tell a part of what is heard, and clips are generated from captions, which the "
+        f"base never met in training. In CLAP true sounds and their captions have a cosine of {near:.2f}."
     )
