@@ -72,8 +72,9 @@ def render(person: Person, takes: int = 2) -> str:
 
 
 def hear(person: Person, key: str) -> None:
-    """Play a take by its key."""
+    """Play a take by its key, again and again: one of a second may have ended before that is seen."""
     hearing = person.studio.hearing
+    hearing.set_loop(True)
     person.window.view.setFocus()
     person.press(key)
     wanted = hearing.shown[int(key) - 1].index
