@@ -19,8 +19,7 @@ from engine.models.unet import UNetConfig
 
 ROOM_HINT = "Free some space, or choose a folder on another disk with --into."
 HINT = "A bundle holds everything; docs/training.md tells what the layouts hold."
-# Only training asks for these.
-# The peak matters to passes alone, which no layout has.
+# Dropout is for training alone, the peak for passes, which no layout has.
 WITHOUT_EFFECT = ("clap.text_dropout", "clap.audio_dropout", "mel_matching.peak")
 AUDIO_TOWER = ("patch_embeds_hidden", "patch_size", "depths", "heads", "window", "spec_size")
 
